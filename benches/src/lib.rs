@@ -1,0 +1,1 @@
+//! Shoal's micro-benchmarks; the benchmarks themselves are in `benches/`.

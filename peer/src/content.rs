@@ -1,0 +1,96 @@
+//! What the mirror serves from, whatever stands behind it.
+
+use std::{ops::Range, time::Duration};
+
+use bytes::Bytes;
+use futures::{future::BoxFuture, stream::BoxStream};
+use shoal_protocol::{
+    digest::Digest,
+    reference::{ImageName, Tag},
+};
+
+/// What a tag stands for, or the head of a manifest.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Resolved {
+    /// Media type, exactly as the origin gave it.
+    pub media_type: String,
+    /// Digest of the manifest.
+    pub digest: Digest,
+    /// Length of the manifest.
+    pub size_bytes: u64,
+    /// How old the answer is, when the origin could not be asked now.
+    pub stale: Option<Duration>,
+}
+
+/// A manifest or an index, its digest verified.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Manifest {
+    /// Media type, exactly as the origin gave it.
+    pub media_type: String,
+    /// Digest of `bytes`.
+    pub digest: Digest,
+    /// The document, byte for byte.
+    pub bytes: Bytes,
+}
+
+/// Why content can't be served here. None of these is the end for a runtime: it goes on to the origin by itself.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ContentError {
+    /// Nobody in the cluster has it, and no seed can get it in time.
+    #[error("not here: {0}")]
+    NotHere(String),
+    /// The origin says that it does not exist.
+    #[error("the origin does not have it")]
+    NotFound,
+    /// The origin, or Shoal's own allow-list, denies it.
+    #[error("access denied: {0}")]
+    Denied(String),
+    /// This node has reached a bound.
+    #[error("this node is busy: {0}")]
+    Overloaded(&'static str),
+}
+
+/// A body broke off: nothing wrong was sent, but the rest can't be had here in time.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Interrupted(pub String);
+
+/// The bytes of a blob, all of them verified before they come out.
+pub trait Blob: Send {
+    /// Length of the whole blob.
+    fn len_bytes(&self) -> u64;
+
+    /// The bytes in `range`, which lies within the blob, as they become available.
+    fn read(self: Box<Self>, range: Range<u64>) -> BoxStream<'static, Result<Bytes, Interrupted>>;
+}
+
+/// Where the mirror gets what it serves. Every answer comes within a deadline.
+pub trait Content: Send + Sync + 'static {
+    /// What `tag` stands for now.
+    fn resolve<'a>(
+        &'a self,
+        image: &'a ImageName,
+        tag: &'a Tag,
+    ) -> BoxFuture<'a, Result<Resolved, ContentError>>;
+
+    /// The manifest of that digest.
+    fn manifest<'a>(
+        &'a self,
+        image: &'a ImageName,
+        digest: &'a Digest,
+    ) -> BoxFuture<'a, Result<Manifest, ContentError>>;
+
+    /// The length of a blob.
+    fn stat<'a>(
+        &'a self,
+        image: &'a ImageName,
+        digest: &'a Digest,
+    ) -> BoxFuture<'a, Result<u64, ContentError>>;
+
+    /// A blob, as soon as its length is known.
+    fn blob<'a>(
+        &'a self,
+        image: &'a ImageName,
+        digest: &'a Digest,
+    ) -> BoxFuture<'a, Result<Box<dyn Blob>, ContentError>>;
+}

@@ -1,0 +1,3 @@
+//! A Shoal node: the mirror a runtime pulls through, the exchange with other nodes, and the store.
+
+pub mod content;

@@ -1,0 +1,126 @@
+//! Which pieces a node has.
+
+use alloc::{vec, vec::Vec};
+
+use crate::geometry::PieceIndex;
+
+/// A fixed-length set of pieces. On the wire, piece 0 is the highest bit of the first byte (as in BEP 3).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bitfield {
+    bytes: Vec<u8>,
+    len: u32,
+    ones: u32,
+}
+
+/// Why bytes are no bitfield of the expected length.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BitfieldError {
+    /// The number of bytes does not fit the number of pieces.
+    #[error("a bitfield of {expected} bytes was expected, got {found}")]
+    Length {
+        /// Bytes that the blob's pieces take.
+        expected: usize,
+        /// Bytes received.
+        found: usize,
+    },
+    /// A bit past the last piece is set.
+    #[error("a bitfield sets a bit past its last piece")]
+    SpareBits,
+}
+
+impl Bitfield {
+    /// A set for `len` pieces, with none in it.
+    pub fn empty(len: u32) -> Self {
+        Self { bytes: vec![0; (len as usize).div_ceil(8)], len, ones: 0 }
+    }
+
+    /// A set for `len` pieces, with all in it.
+    pub fn full(len: u32) -> Self {
+        let mut field = Self::empty(len);
+        (0..len).for_each(|piece| {
+            field.set(piece);
+        });
+        field
+    }
+
+    /// Reads what [`Self::as_bytes`] gave.
+    ///
+    /// # Errors
+    /// When the number of bytes is not that of `len` pieces, or a bit past the end is set.
+    pub fn from_bytes(bytes: Vec<u8>, len: u32) -> Result<Self, BitfieldError> {
+        let expected = (len as usize).div_ceil(8);
+        if bytes.len() != expected {
+            return Err(BitfieldError::Length { expected, found: bytes.len() });
+        }
+        let spare = (expected * 8) as u32 - len;
+        if spare > 0 && bytes.last().is_some_and(|last| last & ((1 << spare) - 1) != 0) {
+            return Err(BitfieldError::SpareBits);
+        }
+        let ones = bytes.iter().map(|byte| byte.count_ones()).sum();
+        Ok(Self { bytes, len, ones })
+    }
+
+    /// The wire form.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// Number of pieces the set is about.
+    pub const fn len(&self) -> u32 {
+        self.len
+    }
+
+    /// True when no piece is in the set.
+    pub const fn is_empty(&self) -> bool {
+        self.ones == 0
+    }
+
+    /// True when every piece is in the set.
+    pub const fn is_full(&self) -> bool {
+        self.ones == self.len
+    }
+
+    /// Number of pieces in the set.
+    pub const fn count(&self) -> u32 {
+        self.ones
+    }
+
+    /// True when `piece` is in the set; false past the end.
+    pub fn has(&self, piece: PieceIndex) -> bool {
+        piece < self.len && self.bytes[piece as usize / 8] & (0x80 >> (piece % 8)) != 0
+    }
+
+    /// Adds `piece`; true when it was not there. A piece past the end changes nothing.
+    pub fn set(&mut self, piece: PieceIndex) -> bool {
+        if piece >= self.len || self.has(piece) {
+            return false;
+        }
+        self.bytes[piece as usize / 8] |= 0x80 >> (piece % 8);
+        self.ones += 1;
+        true
+    }
+
+    /// Takes `piece` out; true when it was there.
+    pub fn clear(&mut self, piece: PieceIndex) -> bool {
+        if !self.has(piece) {
+            return false;
+        }
+        self.bytes[piece as usize / 8] &= !(0x80 >> (piece % 8));
+        self.ones -= 1;
+        true
+    }
+
+    /// The pieces in the set, in order.
+    pub fn iter(&self) -> impl Iterator<Item = PieceIndex> + '_ {
+        (0..self.len).filter(|piece| self.has(*piece))
+    }
+
+    /// The pieces in this set and not in `other`, in order.
+    pub fn minus<'a>(&'a self, other: &'a Self) -> impl Iterator<Item = PieceIndex> + 'a {
+        let missing = move |index: usize| self.bytes[index] & !other.bytes.get(index).copied().unwrap_or(0);
+        (0..self.bytes.len()).filter(move |index| missing(*index) != 0).flat_map(move |index| {
+            let byte = missing(index);
+            (0..8u32).filter(move |bit| byte & (0x80 >> bit) != 0).map(move |bit| index as u32 * 8 + bit)
+        })
+    }
+}
