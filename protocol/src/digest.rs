@@ -1,7 +1,9 @@
 //! Content digests, as OCI names blobs by.
 
-use alloc::{string::String, vec::Vec};
+use alloc::string::String;
 use core::{fmt, str::FromStr};
+
+use crate::hex;
 
 /// A hash algorithm that OCI registers and Shoal can verify in pieces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -102,12 +104,7 @@ impl Digest {
 
     /// The hash in lower-case hex, without the algorithm: safe as a file name.
     pub fn hex(&self) -> String {
-        const DIGITS: &[u8; 16] = b"0123456789abcdef";
-        self.hash()
-            .iter()
-            .flat_map(|byte| [DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]])
-            .map(char::from)
-            .collect()
+        hex::encode(self.hash())
     }
 }
 
@@ -115,31 +112,18 @@ impl FromStr for Digest {
     type Err = DigestError;
 
     fn from_str(text: &str) -> Result<Self, DigestError> {
-        let (algorithm, hex) = text.split_once(':').ok_or(DigestError::NoColon)?;
+        let (algorithm, digits) = text.split_once(':').ok_or(DigestError::NoColon)?;
         let algorithm = match algorithm {
             "sha256" => Algorithm::Sha256,
             "sha512" => Algorithm::Sha512,
             _ => return Err(DigestError::UnknownAlgorithm),
         };
         let expected = algorithm.hash_bytes() * 2;
-        if hex.len() != expected {
-            return Err(DigestError::Length { algorithm: algorithm.name(), expected, found: hex.len() });
+        if digits.len() != expected {
+            return Err(DigestError::Length { algorithm: algorithm.name(), expected, found: digits.len() });
         }
-        let hash = hex
-            .as_bytes()
-            .chunks_exact(2)
-            .map(|pair| Some(nibble(pair[0])? << 4 | nibble(pair[1])?))
-            .collect::<Option<Vec<u8>>>()
-            .ok_or(DigestError::NotHex)?;
+        let hash = hex::decode(digits).ok_or(DigestError::NotHex)?;
         Self::from_hash(algorithm, &hash).ok_or(DigestError::NotHex)
-    }
-}
-
-const fn nibble(digit: u8) -> Option<u8> {
-    match digit {
-        b'0'..=b'9' => Some(digit - b'0'),
-        b'a'..=b'f' => Some(digit - b'a' + 10),
-        _ => None,
     }
 }
 

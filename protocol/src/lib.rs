@@ -13,8 +13,11 @@ extern crate std;
 
 pub mod bitfield;
 pub mod bounds;
+pub mod chain;
 pub mod digest;
 pub mod geometry;
+mod hex;
 pub mod identity;
+pub mod membership;
 pub mod reference;
 pub mod time;
