@@ -91,6 +91,24 @@ pub enum Message {
     },
 }
 
+impl Message {
+    /// The sender's number for the blob that the message is about.
+    pub const fn channel(&self) -> Channel {
+        match self {
+            Self::Hello { channel, .. }
+            | Self::Chain { channel, .. }
+            | Self::Bitfield { channel, .. }
+            | Self::Have { channel, .. }
+            | Self::Offer { channel, .. }
+            | Self::Want { channel, .. }
+            | Self::DontHave { channel, .. }
+            | Self::Busy { channel, .. }
+            | Self::Cancel { channel, .. }
+            | Self::Close { channel, .. } => *channel,
+        }
+    }
+}
+
 /// Why a channel was closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CloseReason {

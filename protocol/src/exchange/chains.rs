@@ -1,0 +1,200 @@
+//! Piece chains: how they spread, which one counts, and who is to blame when pieces don't fit.
+
+use alloc::vec::Vec;
+
+use super::{Action, Exchange, Fault, blob::Blob};
+use crate::{
+    chain::{Chain, ChainError, ChainUpdate},
+    digest::Digest,
+    geometry::PieceIndex,
+    identity::NodeId,
+    membership::Role,
+    time::Timestamp,
+    wire::{CloseReason, Message},
+};
+
+/// This many different senders of one piece that does not fit bring down a chain that a peer signed.
+///
+/// A seed's chain is never brought down by others' word: only by its author failing to send a piece that fits it.
+const VOTES_AGAINST_PEER: usize = 4;
+
+impl Exchange {
+    /// This node pulls a blob from the origin: the chain so far, and pieces that it covers and that are stored.
+    pub fn handle_author_chain(
+        &mut self,
+        now: Timestamp,
+        digest: &Digest,
+        chain: Chain,
+        pieces: &[PieceIndex],
+    ) {
+        let Some(blob) = self.blobs.get_mut(digest) else { return };
+        let is_first = blob.chain.is_none();
+        let keep = blob.chain.as_ref().is_some_and(|known| agree(known, &chain));
+        let geometry = chain.geometry();
+        blob.adopt(chain, true, keep);
+        if is_first {
+            blob.unsent = Some(blob.have.clone());
+            self.push(Action::Begin { digest: *digest, geometry });
+        }
+        self.introduce_everyone(now, digest);
+        for piece in pieces {
+            if let Some(unsent) = self.blobs.get_mut(digest).and_then(|blob| blob.unsent.as_mut()) {
+                unsent.set(*piece);
+            }
+            self.gain_piece(now, digest, *piece);
+        }
+        self.fill_slots(now);
+    }
+
+    pub(super) fn is_seed_author(&self, chain: &Chain) -> bool {
+        let author = chain.author();
+        let role = author.role.as_ref().and_then(|token| self.cluster.verify_role(&author.node, token));
+        role == Some(Role::Seed)
+    }
+
+    /// Sends a neighbour what it does not know of the chain yet.
+    pub(super) fn push_chain(&mut self, digest: &Digest, node: &NodeId) {
+        let Some(blob) = self.blobs.get_mut(digest) else { return };
+        let (Some(chain), Some(session)) = (&blob.chain, blob.sessions.get_mut(node)) else { return };
+        if session.their_links.is_some_and(|links| links >= chain.known_links()) {
+            return;
+        }
+        let Some(update) = chain.update_from(session.their_links.unwrap_or(0)) else { return };
+        session.their_links = Some(chain.known_links());
+        let channel = blob.channel;
+        self.send(*node, Message::Chain { channel, update });
+    }
+
+    /// A neighbour sends more of a chain.
+    pub(super) fn on_chain(
+        &mut self,
+        now: Timestamp,
+        from: NodeId,
+        digest: &Digest,
+        update: &ChainUpdate,
+    ) -> Result<(), Fault> {
+        let Some(blob) = self.blobs.get_mut(digest) else { return Ok(()) };
+        let covered = update.first_link.saturating_add(link_count(digest, update));
+        if let Some(session) = blob.sessions.get_mut(&from) {
+            session.their_links = session.their_links.max(Some(covered));
+        }
+        let Some(fetch) = &blob.fetch else { return Ok(()) };
+        if fetch.blamed.contains(&update.author.node) {
+            return Ok(());
+        }
+        match &mut blob.chain {
+            Some(known) if known.author().node == update.author.node => {
+                if covered <= known.known_links() {
+                    return Ok(());
+                }
+                match known.extend(update) {
+                    Ok(_) => {}
+                    Err(ChainError::Gap { .. }) => return Ok(()),
+                    Err(_) => return Err(Fault::InvalidChain),
+                }
+                self.note_progress(now, digest);
+            }
+            known => {
+                let worth_a_look =
+                    known.as_ref().is_none_or(|known| covered > known.known_links() || !blob.chain_from_seed);
+                if worth_a_look && update.first_link == 0 {
+                    let chain = Chain::from_update(*digest, update).map_err(|_| Fault::InvalidChain)?;
+                    self.consider(now, digest, chain);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes a chain of another author when it is worth more than the known one: a seed's rather than a peer's, and
+    /// of two that agree the longer.
+    fn consider(&mut self, now: Timestamp, digest: &Digest, chain: Chain) {
+        let from_seed = self.is_seed_author(&chain);
+        let geometry = chain.geometry();
+        let Some(blob) = self.blobs.get_mut(digest) else { return };
+        let agrees = blob.chain.as_ref().is_none_or(|known| agree(known, &chain));
+        let is_longer = chain.known_links() > blob.known_links();
+        let is_better = match &blob.chain {
+            None => true,
+            Some(_) if agrees => is_longer && (from_seed || !blob.chain_from_seed),
+            Some(_) => from_seed && !blob.chain_from_seed,
+        };
+        if !is_better {
+            return;
+        }
+        match &blob.chain {
+            None => {
+                blob.adopt(chain, from_seed, false);
+                self.push(Action::Begin { digest: *digest, geometry });
+                self.introduce_everyone(now, digest);
+            }
+            Some(_) if agrees => blob.adopt(chain, from_seed, true),
+            // A seed's word against a peer's: what was verified by the peer's chain is not worth keeping.
+            Some(known) => {
+                let author = known.author().node;
+                self.discard(now, digest, author);
+            }
+        }
+        self.note_progress(now, digest);
+    }
+
+    pub(super) fn note_progress(&mut self, now: Timestamp, digest: &Digest) {
+        if let Some(fetch) = self.blobs.get_mut(digest).and_then(|blob| blob.fetch.as_mut()) {
+            fetch.last_progress = now;
+        }
+    }
+
+    /// A piece does not fit the chain: the sender lies, or the chain's author does. Nobody is punished before the
+    /// chain closes, but nothing more is asked of this sender.
+    pub(super) fn judge_corrupt(&mut self, now: Timestamp, digest: &Digest, piece: PieceIndex, from: NodeId) {
+        let Some(blob) = self.blobs.get_mut(digest) else { return };
+        if let Some(session) = blob.sessions.get_mut(&from) {
+            session.distrusted = true;
+        }
+        let Some(author) = blob.chain.as_ref().map(|chain| chain.author().node) else { return };
+        let from_seed = blob.chain_from_seed;
+        let Some(fetch) = &mut blob.fetch else { return };
+        let senders = fetch.corrupt.entry(piece).or_default();
+        senders.insert(from);
+        let outvoted = !from_seed && senders.len() >= VOTES_AGAINST_PEER;
+        if author == from {
+            self.strike(author, Fault::FalseChain);
+        }
+        if author == from || outvoted {
+            self.discard(now, digest, author);
+        }
+    }
+
+    /// Drops a chain and all that was verified by it, and starts over with everyone but its author.
+    fn discard(&mut self, now: Timestamp, digest: &Digest, author: NodeId) {
+        let Some(blob) = self.blobs.get(digest) else { return };
+        let channel = blob.channel;
+        let nodes: Vec<NodeId> = blob.sessions.keys().copied().collect();
+        for node in nodes {
+            self.drop_session(now, digest, &node);
+            self.send(node, Message::Close { channel, reason: CloseReason::BadChain });
+        }
+        let Some(blob) = self.blobs.get_mut(digest) else { return };
+        let Some(mut fetch) = blob.fetch.take() else { return };
+        fetch.blamed.insert(author);
+        fetch.corrupt.clear();
+        fetch.in_flight.clear();
+        fetch.asked.clear();
+        fetch.started = now;
+        *blob = Blob::fetching(channel, fetch);
+        self.push(Action::Discard { digest: *digest, author });
+        self.climb(now, digest);
+    }
+}
+
+fn link_count(digest: &Digest, update: &ChainUpdate) -> u32 {
+    u32::try_from(update.links.len() / digest.algorithm().hash_bytes()).unwrap_or(u32::MAX)
+}
+
+/// True when two chains of one blob say the same as far as both go.
+fn agree(one: &Chain, other: &Chain) -> bool {
+    let links = |chain: &Chain| chain.update_from(0).map(|update| update.links).unwrap_or_default();
+    let (one_links, other_links) = (links(one), links(other));
+    let common = one_links.len().min(other_links.len());
+    one.geometry() == other.geometry() && one_links[..common] == other_links[..common]
+}

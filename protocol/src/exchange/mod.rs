@@ -1,0 +1,341 @@
+//! The exchange: which piece goes from whom to whom, and when.
+//!
+//! One [`Exchange`] serves a whole node, all its blobs and neighbours, since they share the node's link. It follows
+//! one policy: a sender with a free slot *offers*, and the receiver chooses the piece, the rarest that it lacks.
+//! Pulling is the safety net. `docs/protocol.md` has the rules as a neighbour sees them.
+//!
+//! - `download` chooses pieces, answers offers and gives up on silent neighbours;
+//! - `upload` keeps the slots busy with offers and answers wants;
+//! - `chains` spreads piece chains and judges them;
+//! - `ladder` finds neighbours, turns to seeds and, at the end, gives up;
+//! - `inbox` applies a neighbour's messages.
+
+mod action;
+mod blob;
+mod chains;
+mod config;
+mod download;
+mod inbox;
+mod ladder;
+mod session;
+mod upload;
+
+use alloc::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    vec::Vec,
+};
+use core::time::Duration;
+
+use blob::{Blob, Fetch};
+use session::Session;
+
+pub use action::{Action, Arrival, Fault, FetchError, PieceOutcome, Refused};
+pub use blob::{Members, ReaderId};
+pub use config::ExchangeConfig;
+
+use crate::{
+    bitfield::Bitfield,
+    chain::Chain,
+    digest::Digest,
+    geometry::PieceIndex,
+    identity::NodeId,
+    membership::ClusterKey,
+    reference::ImageName,
+    time::Timestamp,
+    wire::{Channel, CloseReason, Message},
+};
+
+/// How often a node with something under way looks after its timers.
+const TICK: Duration = Duration::from_millis(25);
+/// How often a node that only holds blobs does.
+const IDLE_TICK: Duration = Duration::from_secs(5);
+/// Blobs that neighbours may wait for an answer about at a time.
+const MAX_WAITING_BLOBS: usize = 1024;
+
+/// A node's part in all swarms.
+#[derive(Debug)]
+pub struct Exchange {
+    config: ExchangeConfig,
+    cluster: ClusterKey,
+    rng: fastrand::Rng,
+    next_channel: u32,
+    blobs: BTreeMap<Digest, Blob>,
+    neighbours: BTreeMap<NodeId, Neighbour>,
+    /// Hellos about blobs that the surroundings are looking up.
+    waiting: BTreeMap<Digest, Vec<(NodeId, Channel, u32)>>,
+    /// Pieces on their way out.
+    uploads: BTreeSet<(NodeId, Digest, PieceIndex)>,
+    /// Offers that are not answered yet: each holds a slot.
+    offers: BTreeMap<(NodeId, Digest), Offered>,
+    /// Smoothed time from a want to its piece.
+    piece_time: Duration,
+    actions: VecDeque<Action>,
+    wake: Option<Timestamp>,
+}
+
+/// A node with an open control stream.
+#[derive(Debug, Default)]
+struct Neighbour {
+    /// The channels that it opened.
+    channels: BTreeMap<Channel, Digest>,
+    /// When bytes of a piece last came from it.
+    last_byte: Timestamp,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Offered {
+    piece: Option<PieceIndex>,
+    since: Timestamp,
+}
+
+impl Exchange {
+    /// A node that takes part in nothing yet. `cluster` tells which authors of chains are seeds.
+    pub fn new(config: ExchangeConfig, cluster: ClusterKey) -> Self {
+        Self {
+            rng: fastrand::Rng::with_seed(config.random_seed),
+            config,
+            cluster,
+            next_channel: 0,
+            blobs: BTreeMap::new(),
+            neighbours: BTreeMap::new(),
+            waiting: BTreeMap::new(),
+            uploads: BTreeSet::new(),
+            offers: BTreeMap::new(),
+            piece_time: Duration::ZERO,
+            actions: VecDeque::new(),
+            wake: None,
+        }
+    }
+
+    /// Starts to fetch a blob; `members` says who could have it. Renews the members when it is being fetched already.
+    pub fn handle_fetch(&mut self, now: Timestamp, digest: Digest, source: ImageName, members: Members) {
+        if self.blobs.contains_key(&digest) {
+            return self.handle_members(now, &digest, members);
+        }
+        if self.blobs.values().filter(|blob| !blob.is_complete()).count() >= self.config.fetches {
+            self.answer_waiting(&digest, CloseReason::Full);
+            return self.push(Action::Failed { digest, reason: FetchError::TooMany });
+        }
+        let channel = self.new_channel();
+        self.blobs.insert(digest, Blob::fetching(channel, Fetch::new(source, members, now)));
+        self.welcome_waiting(now, &digest);
+        self.climb(now, &digest);
+        self.wake_at(now + TICK);
+    }
+
+    /// Tells who takes part in a blob now. Called when the inventory changes, and at intervals.
+    pub fn handle_members(&mut self, now: Timestamp, digest: &Digest, members: Members) {
+        if let Some(fetch) = self.blobs.get_mut(digest).and_then(|blob| blob.fetch.as_mut()) {
+            fetch.members = members;
+            self.climb(now, digest);
+        }
+    }
+
+    /// Pieces of a blob being fetched that were verified again after a restart, and the chain they fit.
+    pub fn handle_resumed(&mut self, now: Timestamp, digest: &Digest, chain: Chain, pieces: &Bitfield) {
+        let from_seed = self.is_seed_author(&chain);
+        let Some(blob) = self.blobs.get_mut(digest).filter(|blob| blob.chain.is_none()) else { return };
+        if pieces.len() != chain.geometry().piece_count() {
+            return;
+        }
+        blob.adopt(chain, from_seed, false);
+        blob.have = pieces.clone();
+        self.introduce_everyone(now, digest);
+        self.finish_if_whole(now, digest);
+    }
+
+    /// Serves a complete blob from now on.
+    pub fn handle_hold(&mut self, now: Timestamp, digest: Digest, chain: Chain) {
+        if self.blobs.contains_key(&digest) || !chain.is_whole() {
+            return;
+        }
+        let mut blob = Blob::complete(self.new_channel(), chain, now);
+        blob.unsent = self.config.is_seed.then(|| blob.have.clone());
+        self.blobs.insert(digest, blob);
+        self.welcome_waiting(now, &digest);
+        self.fill_slots(now);
+        self.wake_at(now + TICK);
+    }
+
+    /// Answers a `Lookup`: the blob is not here and won't be.
+    pub fn handle_absent(&mut self, digest: &Digest, reason: CloseReason) {
+        self.answer_waiting(digest, reason);
+    }
+
+    /// Stops serving a blob, because the store gave it up.
+    pub fn handle_forget(&mut self, digest: &Digest) {
+        self.close_blob(digest, CloseReason::NotHere);
+    }
+
+    /// The node stops: says goodbye on every channel.
+    pub fn handle_leave(&mut self) {
+        let digests: Vec<Digest> = self.blobs.keys().copied().collect();
+        digests.iter().for_each(|digest| self.close_blob(digest, CloseReason::Leaving));
+    }
+
+    /// A reader on this node waits for `next`, or is done (`None`).
+    pub fn handle_reader(
+        &mut self,
+        now: Timestamp,
+        digest: &Digest,
+        reader: ReaderId,
+        next: Option<PieceIndex>,
+    ) {
+        let Some(fetch) = self.blobs.get_mut(digest).and_then(|blob| blob.fetch.as_mut()) else { return };
+        match next {
+            Some(next) if fetch.readers.get(&reader).is_some_and(|known| known.next == next) => {}
+            Some(next) => {
+                fetch.readers.insert(reader, blob::Reader { next, since: now });
+            }
+            None => {
+                fetch.readers.remove(&reader);
+            }
+        }
+    }
+
+    /// A control stream to that node is open.
+    pub fn handle_connected(&mut self, now: Timestamp, node: NodeId) {
+        self.neighbours.entry(node).or_default();
+        let wanting: Vec<Digest> = self
+            .blobs
+            .iter()
+            .filter(|(_, blob)| ladder::wants_neighbour(blob, &node))
+            .map(|(digest, _)| *digest)
+            .collect();
+        for digest in wanting {
+            self.open_session(now, &digest, node);
+        }
+    }
+
+    /// That node can't be connected to now.
+    pub fn handle_connect_failed(&mut self, now: Timestamp, node: NodeId) {
+        self.mark_unreachable(now, node);
+    }
+
+    /// The control stream to that node broke: what it owed is asked of others.
+    pub fn handle_disconnected(&mut self, now: Timestamp, node: NodeId) {
+        self.neighbours.remove(&node);
+        let digests: Vec<Digest> = self
+            .blobs
+            .iter()
+            .filter(|(_, blob)| blob.sessions.contains_key(&node))
+            .map(|(digest, _)| *digest)
+            .collect();
+        for digest in digests {
+            self.drop_session(now, &digest, &node);
+        }
+        self.mark_unreachable(now, node);
+        self.fill_slots(now);
+    }
+
+    /// Looks after timers. Call it when [`Self::poll_timeout`] says so; calling it early does no harm.
+    pub fn handle_timeout(&mut self, now: Timestamp) {
+        self.wake = None;
+        self.expire_offers(now);
+        self.expire_wants(now);
+        let digests: Vec<Digest> = self.blobs.keys().copied().collect();
+        for digest in &digests {
+            self.keep_alive(now, digest);
+            self.climb(now, digest);
+            self.pull(now, digest);
+            self.flush_haves(now, digest);
+        }
+        self.forget_idle(now);
+        self.fill_slots(now);
+        if self.blobs.values().any(|blob| !blob.is_complete()) || !self.offers.is_empty() || self.owes_haves()
+        {
+            self.wake_at(now + TICK);
+        } else if !self.blobs.is_empty() {
+            self.wake_at(now + IDLE_TICK);
+        }
+    }
+
+    /// The next thing to do.
+    pub fn poll_action(&mut self) -> Option<Action> {
+        self.actions.pop_front()
+    }
+
+    /// When [`Self::handle_timeout`] is due; `None` while nothing is under way.
+    pub const fn poll_timeout(&self) -> Option<Timestamp> {
+        self.wake
+    }
+
+    /// The chain by which a blob is verified, as far as it is known.
+    pub fn chain(&self, digest: &Digest) -> Option<&Chain> {
+        self.blobs.get(digest)?.chain.as_ref()
+    }
+
+    /// The verified pieces of a blob.
+    pub fn pieces(&self, digest: &Digest) -> Option<&Bitfield> {
+        self.blobs.get(digest).map(|blob| &blob.have)
+    }
+
+    /// True when verified bytes may go to a runtime already: the chain is a seed's, or it closed.
+    pub fn is_streamable(&self, digest: &Digest) -> bool {
+        self.blobs.get(digest).is_some_and(|blob| blob.is_complete() || blob.chain_from_seed)
+    }
+
+    /// The blobs that are being fetched.
+    pub fn fetching(&self) -> impl Iterator<Item = (&Digest, &ImageName)> {
+        self.blobs.iter().filter_map(|(digest, blob)| Some((digest, &blob.fetch.as_ref()?.source)))
+    }
+
+    fn push(&mut self, action: Action) {
+        self.actions.push_back(action);
+    }
+
+    fn send(&mut self, to: NodeId, message: Message) {
+        self.push(Action::Send { to, message });
+    }
+
+    fn strike(&mut self, node: NodeId, fault: Fault) {
+        self.push(Action::Strike { node, fault });
+    }
+
+    fn wake_at(&mut self, at: Timestamp) {
+        self.wake = Some(self.wake.map_or(at, |wake| wake.min(at)));
+    }
+
+    fn new_channel(&mut self) -> Channel {
+        self.next_channel += 1;
+        Channel(self.next_channel)
+    }
+
+    /// Slots in each direction, by the pieces of what is being moved.
+    fn slots(&self) -> usize {
+        let active = self.blobs.values().filter(|blob| !blob.is_complete() || !blob.sessions.is_empty());
+        config::slots_for(active.map(|blob| blob.have.len()).max().unwrap_or(1))
+    }
+
+    /// Takes a neighbour out of a blob, and frees what it held.
+    fn drop_session(&mut self, now: Timestamp, digest: &Digest, node: &NodeId) -> Option<Session> {
+        let blob = self.blobs.get_mut(digest)?;
+        let session = blob.remove_session(node, now)?;
+        self.offers.remove(&(*node, *digest));
+        let orphaned: Vec<_> =
+            self.uploads.range((*node, *digest, 0)..=(*node, *digest, PieceIndex::MAX)).copied().collect();
+        for (to, digest, piece) in orphaned {
+            self.push(Action::CancelUpload { to, digest, piece });
+        }
+        Some(session)
+    }
+
+    /// Leaves a blob, telling everyone in it.
+    fn close_blob(&mut self, digest: &Digest, reason: CloseReason) {
+        let Some(blob) = self.blobs.get(digest) else { return };
+        let channel = blob.channel;
+        let nodes: Vec<NodeId> = blob.sessions.keys().copied().collect();
+        for node in nodes {
+            self.drop_session(Timestamp::ZERO, digest, &node);
+            self.send(node, Message::Close { channel, reason });
+        }
+        self.blobs.remove(digest);
+    }
+
+    fn forget_idle(&mut self, now: Timestamp) {
+        let idle = |blob: &Blob| blob.is_complete() && now.since(blob.last_used) >= self.config.hold_idle;
+        let digests: Vec<Digest> =
+            self.blobs.iter().filter(|(_, blob)| idle(blob)).map(|(digest, _)| *digest).collect();
+        digests.iter().for_each(|digest| self.close_blob(digest, CloseReason::Done));
+    }
+}

@@ -1,0 +1,102 @@
+//! What this node knows of one neighbour's part in one blob.
+
+use alloc::{
+    collections::{BTreeMap, BTreeSet},
+    vec::Vec,
+};
+use core::time::Duration;
+
+use crate::{bitfield::Bitfield, geometry::PieceIndex, time::Timestamp, wire::Channel};
+
+/// First pause after a neighbour declined an offer, when no piece has been timed yet.
+const FIRST_PAUSE: Duration = Duration::from_millis(2);
+/// Longest pause between offers to a neighbour that keeps declining.
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+/// Pieces no longer wanted that may still arrive; more than a neighbour could have been asked for at once.
+const LATE_PIECES: usize = 64;
+
+/// A neighbour and a blob.
+#[derive(Debug, Default)]
+pub(super) struct Session {
+    /// The neighbour's number for the blob, once it said hello.
+    pub(super) their_channel: Option<Channel>,
+    /// We said hello.
+    pub(super) hello_sent: bool,
+    /// Links of the chain that the neighbour knows; `None` when it does not even know the geometry.
+    pub(super) their_links: Option<u32>,
+    /// Pieces that the neighbour has; empty while the geometry is unknown.
+    pub(super) pieces: Option<Bitfield>,
+    /// Whether the neighbour was told what we had at the start.
+    pub(super) bitfield_sent: bool,
+    /// Pieces of ours that the neighbour has not been told of.
+    pub(super) unannounced: Vec<PieceIndex>,
+    /// When the neighbour was last told.
+    pub(super) last_have: Timestamp,
+    /// Pieces that we asked for, and when.
+    pub(super) wants: BTreeMap<PieceIndex, Timestamp>,
+    /// Pieces that we asked for and no longer want.
+    late: BTreeSet<PieceIndex>,
+    /// No offers to it before this.
+    pub(super) offer_after: Timestamp,
+    pause: Option<Duration>,
+    /// No wants to it before this.
+    pub(super) want_after: Timestamp,
+    /// It sent a piece that did not fit the chain: nothing more is asked of it for this blob.
+    pub(super) distrusted: bool,
+}
+
+impl Session {
+    /// True once both sides have said hello.
+    pub(super) const fn is_open(&self) -> bool {
+        self.their_channel.is_some()
+    }
+
+    pub(super) fn has(&self, piece: PieceIndex) -> bool {
+        self.pieces.as_ref().is_some_and(|pieces| pieces.has(piece))
+    }
+
+    pub(super) fn is_complete(&self) -> bool {
+        self.pieces.as_ref().is_some_and(Bitfield::is_full)
+    }
+
+    /// Pieces that the neighbour is believed to have.
+    pub(super) fn count(&self) -> u32 {
+        self.pieces.as_ref().map_or(0, Bitfield::count)
+    }
+
+    /// True when the neighbour may be asked for pieces now.
+    pub(super) fn may_ask(&self, now: Timestamp) -> bool {
+        self.is_open() && !self.distrusted && now >= self.want_after
+    }
+
+    /// Leaves the neighbour alone after it declined an offer: half a piece-time give or take a quarter, doubling.
+    pub(super) fn declined(&mut self, now: Timestamp, piece_time: Duration, rng: &mut fastrand::Rng) {
+        let base = self.pause.unwrap_or_else(|| (piece_time / 2).max(FIRST_PAUSE));
+        let jittered = base.mul_f64(0.75 + rng.f64() / 2.0);
+        self.offer_after = now + jittered;
+        self.pause = Some((base * 2).min(LONGEST_PAUSE));
+    }
+
+    /// The neighbour took a piece: it is offered the next without a pause.
+    pub(super) fn accepted(&mut self) {
+        self.pause = None;
+        self.offer_after = Timestamp::ZERO;
+    }
+
+    /// Forgets a want; the piece may still come.
+    pub(super) fn drop_want(&mut self, piece: PieceIndex) -> bool {
+        let was_wanted = self.wants.remove(&piece).is_some();
+        if was_wanted {
+            if self.late.len() >= LATE_PIECES {
+                self.late.pop_first();
+            }
+            self.late.insert(piece);
+        }
+        was_wanted
+    }
+
+    /// True, once, for a piece whose want was dropped.
+    pub(super) fn take_late(&mut self, piece: PieceIndex) -> bool {
+        self.late.remove(&piece)
+    }
+}

@@ -1,0 +1,193 @@
+//! The sending side: slots, offers, and answers to wants.
+
+use alloc::{vec, vec::Vec};
+
+use super::{Action, Exchange, Offered, blob::Blob, session::Session};
+use crate::{
+    bounds::MAX_PIECES_LISTED, digest::Digest, geometry::PieceIndex, identity::NodeId, time::Timestamp,
+    wire::Message,
+};
+
+impl Exchange {
+    /// An upload ended; its slot is free. `sent` tells whether all of it went out.
+    pub fn handle_uploaded(
+        &mut self,
+        now: Timestamp,
+        to: NodeId,
+        digest: Digest,
+        piece: PieceIndex,
+        sent: bool,
+    ) {
+        self.uploads.remove(&(to, digest, piece));
+        if let Some(blob) = self.blobs.get_mut(&digest) {
+            blob.last_used = now;
+            if sent && let Some(unsent) = &mut blob.unsent {
+                unsent.clear(piece);
+            }
+            if !sent && let Some(session) = blob.sessions.get_mut(&to) {
+                session.offer_after = now + self.config.avoid;
+                let channel = blob.channel;
+                self.send(to, Message::Cancel { channel, pieces: vec![piece] });
+            }
+        }
+        self.fill_slots(now);
+    }
+
+    /// Offers a piece for every free slot, as long as somebody lacks something.
+    pub(super) fn fill_slots(&mut self, now: Timestamp) {
+        let slots = self.upload_slots();
+        while self.uploads.len() + self.offers.len() < slots {
+            let Some((digest, node)) = self.choose_receiver(now) else { break };
+            self.offer(now, &digest, node);
+        }
+    }
+
+    /// A seed has one piece accepted ahead, so that its link never waits for an answer.
+    fn upload_slots(&self) -> usize {
+        self.slots() + usize::from(self.config.is_seed)
+    }
+
+    /// Of two random neighbours that lack something we have, the one with less.
+    fn choose_receiver(&mut self, now: Timestamp) -> Option<(Digest, NodeId)> {
+        let candidates: Vec<(Digest, NodeId, u32)> = self
+            .blobs
+            .iter()
+            .flat_map(|(digest, blob)| {
+                let ready = move |(_, session): &(&NodeId, &Session)| blob.is_offerable(session, now);
+                blob.sessions.iter().filter(ready).map(|(node, session)| (*digest, *node, session.count()))
+            })
+            .collect();
+        let limit = self.per_neighbour(self.upload_slots(), candidates.len());
+        let mut free = candidates;
+        free.retain(|(digest, node, _)| {
+            !self.offers.contains_key(&(*node, *digest)) && self.uploads_to(node) < limit
+        });
+        if free.is_empty() {
+            return None;
+        }
+        let first = free[self.rng.usize(..free.len())];
+        let second = free[self.rng.usize(..free.len())];
+        let (digest, node, _) = if second.2 < first.2 { second } else { first };
+        Some((digest, node))
+    }
+
+    /// Transfers that one neighbour may have at a time: one, and more only when there are fewer neighbours than slots.
+    pub(super) fn per_neighbour(&self, slots: usize, neighbours: usize) -> usize {
+        slots.div_ceil(neighbours.max(1))
+    }
+
+    fn uploads_to(&self, node: &NodeId) -> usize {
+        let start = (*node, Digest::Sha256([0; 32]), 0);
+        self.uploads.range(start..).take_while(|(to, _, _)| to == node).count()
+    }
+
+    fn offer(&mut self, now: Timestamp, digest: &Digest, node: NodeId) {
+        self.push_chain(digest, &node);
+        let piece = self.next_unsent(digest);
+        let Some(blob) = self.blobs.get_mut(digest) else { return };
+        let channel = blob.channel;
+        let Some(session) = blob.sessions.get_mut(&node) else { return };
+        let news = session.unannounced.len().min(MAX_PIECES_LISTED);
+        let have = session.unannounced.drain(..news).collect();
+        session.last_have = now;
+        self.offers.insert((node, *digest), Offered { piece, since: now });
+        self.send(node, Message::Offer { channel, piece, have });
+        self.wake_at(now + self.config.offer_timeout);
+    }
+
+    /// On a seed's first pass: the first piece that was neither sent nor is being offered.
+    fn next_unsent(&self, digest: &Digest) -> Option<PieceIndex> {
+        let blob = self.blobs.get(digest)?;
+        let taken = |piece: &PieceIndex| {
+            self.offers.iter().any(|((_, offered), offer)| offered == digest && offer.piece == Some(*piece))
+                || self.uploads.iter().any(|(_, sent, index)| sent == digest && index == piece)
+        };
+        blob.unsent.as_ref()?.iter().find(|piece| blob.have.has(*piece) && !taken(piece))
+    }
+
+    /// A neighbour asks for pieces: its answer to our offer, or a pull.
+    pub(super) fn on_want(&mut self, now: Timestamp, from: NodeId, digest: Digest, pieces: Vec<PieceIndex>) {
+        let mut offered = self.offers.remove(&(from, digest)).is_some();
+        let (mut absent, mut refused) = (Vec::new(), Vec::new());
+        for piece in pieces {
+            let Some(blob) = self.blobs.get_mut(&digest) else { return };
+            if !blob.have.has(piece) {
+                absent.push(piece);
+                continue;
+            }
+            let is_free = self.uploads.len() + self.offers.len() < self.upload_slots();
+            if !offered && !is_free {
+                refused.push(piece);
+                continue;
+            }
+            self.upload(now, from, digest, piece, offered);
+            offered = false;
+        }
+        let Some(channel) = self.blobs.get(&digest).map(|blob| blob.channel) else { return };
+        if !absent.is_empty() {
+            self.send(from, Message::DontHave { channel, pieces: absent });
+        }
+        if !refused.is_empty() {
+            self.send(from, Message::Busy { channel, pieces: refused });
+        }
+        self.fill_slots(now);
+    }
+
+    fn upload(&mut self, now: Timestamp, to: NodeId, digest: Digest, piece: PieceIndex, was_offered: bool) {
+        if !self.uploads.insert((to, digest, piece)) {
+            return;
+        }
+        let Some(blob) = self.blobs.get_mut(&digest) else { return };
+        blob.last_used = now;
+        let channel = blob.channel;
+        if was_offered && let Some(session) = blob.sessions.get_mut(&to) {
+            session.accepted();
+        }
+        self.push(Action::Upload { to, digest, channel, piece });
+    }
+
+    /// A neighbour declined our offer.
+    pub(super) fn on_offer_declined(&mut self, now: Timestamp, from: NodeId, digest: &Digest) {
+        if self.offers.remove(&(from, *digest)).is_none() {
+            return;
+        }
+        let piece_time = self.piece_time;
+        if let Some(session) = self.blobs.get_mut(digest).and_then(|blob| blob.sessions.get_mut(&from)) {
+            session.declined(now, piece_time, &mut self.rng);
+            let again = session.offer_after;
+            self.wake_at(again);
+        }
+        self.fill_slots(now);
+    }
+
+    /// A neighbour no longer wants pieces.
+    pub(super) fn on_cancel_wants(&mut self, from: NodeId, digest: Digest, pieces: Vec<PieceIndex>) {
+        for piece in pieces {
+            if self.uploads.contains(&(from, digest, piece)) {
+                self.push(Action::CancelUpload { to: from, digest, piece });
+            }
+        }
+    }
+
+    /// Frees the slots of offers that nobody answered.
+    pub(super) fn expire_offers(&mut self, now: Timestamp) {
+        let expired: Vec<(NodeId, Digest)> = self
+            .offers
+            .iter()
+            .filter(|(_, offer)| now.since(offer.since) >= self.config.offer_timeout)
+            .map(|(key, _)| *key)
+            .collect();
+        for (node, digest) in expired {
+            self.offers.remove(&(node, digest));
+            if let Some(session) = self.blobs.get_mut(&digest).and_then(|blob| blob.sessions.get_mut(&node)) {
+                session.offer_after = now + self.config.avoid;
+            }
+        }
+    }
+}
+
+impl Blob {
+    fn is_offerable(&self, session: &Session, now: Timestamp) -> bool {
+        session.is_open() && now >= session.offer_after && self.can_help(session)
+    }
+}
