@@ -18,6 +18,7 @@ mod builder;
 mod check;
 mod known;
 mod state;
+mod succession;
 mod update;
 
 pub use builder::{ChainBuildError, ChainBuilder};

@@ -78,6 +78,8 @@ pub(super) struct Fetch {
     /// This node is pulling it from the origin.
     pub(super) authoring: bool,
     pub(super) last_keepalive: Timestamp,
+    /// A neighbour knows some of the chain: a seed waits for it until then, to go on where another left off.
+    pub(super) chain_expected_until: Timestamp,
 }
 
 /// A runtime that waits for a piece.
@@ -225,6 +227,7 @@ impl Fetch {
             blamed: BTreeSet::new(),
             authoring: false,
             last_keepalive: now,
+            chain_expected_until: Timestamp::ZERO,
         }
     }
 

@@ -29,7 +29,7 @@ impl Exchange {
     ) {
         let Some(blob) = self.blobs.get_mut(digest) else { return };
         let is_first = blob.chain.is_none();
-        let keep = blob.chain.as_ref().is_some_and(|known| agree(known, &chain));
+        let keep = blob.chain.as_ref().is_some_and(|known| known.agrees_with(&chain));
         let geometry = chain.geometry();
         blob.adopt(chain, true, keep);
         if is_first {
@@ -95,10 +95,9 @@ impl Exchange {
                 self.note_progress(now, digest);
             }
             known => {
-                let worth_a_look =
+                let may_be_better =
                     known.as_ref().is_none_or(|known| covered > known.known_links() || !blob.chain_from_seed);
-                if worth_a_look && update.first_link == 0 {
-                    let chain = Chain::from_update(*digest, update).map_err(|_| Fault::InvalidChain)?;
+                if may_be_better && let Some(chain) = chain_of(digest, known.as_ref(), update)? {
                     self.consider(now, digest, chain);
                 }
             }
@@ -112,7 +111,7 @@ impl Exchange {
         let from_seed = self.is_seed_author(&chain);
         let geometry = chain.geometry();
         let Some(blob) = self.blobs.get_mut(digest) else { return };
-        let agrees = blob.chain.as_ref().is_none_or(|known| agree(known, &chain));
+        let agrees = blob.chain.as_ref().is_none_or(|known| known.agrees_with(&chain));
         let is_longer = chain.known_links() > blob.known_links();
         let is_better = match &blob.chain {
             None => true,
@@ -187,14 +186,18 @@ impl Exchange {
     }
 }
 
-fn link_count(digest: &Digest, update: &ChainUpdate) -> u32 {
-    u32::try_from(update.links.len() / digest.algorithm().hash_bytes()).unwrap_or(u32::MAX)
+/// The chain that an update of another author than the known one's stands for; `None` when it does not fit what is
+/// known here, which does not say who is wrong.
+fn chain_of(digest: &Digest, known: Option<&Chain>, update: &ChainUpdate) -> Result<Option<Chain>, Fault> {
+    match known {
+        _ if update.first_link == 0 => {
+            Chain::from_update(*digest, update).map(Some).map_err(|_| Fault::InvalidChain)
+        }
+        Some(known) => Ok(known.succeeded_by(update).ok()),
+        None => Ok(None),
+    }
 }
 
-/// True when two chains of one blob say the same as far as both go.
-fn agree(one: &Chain, other: &Chain) -> bool {
-    let links = |chain: &Chain| chain.update_from(0).map(|update| update.links).unwrap_or_default();
-    let (one_links, other_links) = (links(one), links(other));
-    let common = one_links.len().min(other_links.len());
-    one.geometry() == other.geometry() && one_links[..common] == other_links[..common]
+fn link_count(digest: &Digest, update: &ChainUpdate) -> u32 {
+    u32::try_from(update.links.len() / digest.algorithm().hash_bytes()).unwrap_or(u32::MAX)
 }

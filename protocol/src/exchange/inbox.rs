@@ -1,6 +1,7 @@
 //! What a neighbour says.
 
 use alloc::vec::Vec;
+use core::time::Duration;
 
 use super::{Action, Exchange, Fault, session::Session};
 use crate::{
@@ -13,6 +14,9 @@ use crate::{
     time::Timestamp,
     wire::{Channel, CloseReason, Message},
 };
+
+/// How long a seed that is asked to go on with a blob waits for the chain that the asker knows.
+const CHAIN_PATIENCE: Duration = Duration::from_millis(500);
 
 impl Exchange {
     /// Applies a neighbour's message. One that breaks a rule changes nothing and costs the neighbour a strike.
@@ -40,10 +44,12 @@ impl Exchange {
         match message {
             Message::Hello { .. } | Message::Close { .. } => {}
             Message::Chain { update, .. } => self.on_chain(now, from, &digest, &update)?,
-            Message::Bitfield { pieces, .. } => self.on_bitfield(now, &from, &digest, pieces)?,
-            Message::Have { pieces, .. } => self.on_have(now, &from, &digest, &pieces)?,
+            Message::Bitfield { pieces, .. } => self.on_bitfield(now, &from, &digest, &pieces)?,
+            // The neighbour says that its source is still at work.
+            Message::Have { pieces, .. } if pieces.is_empty() => self.note_progress(now, &digest),
+            Message::Have { pieces, .. } => self.on_have(&from, &digest, &pieces)?,
             Message::Offer { piece, have, .. } => {
-                self.on_have(now, &from, &digest, &have)?;
+                self.on_have(&from, &digest, &have)?;
                 self.on_offer(now, from, &digest, piece);
             }
             Message::Want { pieces, .. } => self.on_want(now, from, digest, pieces),
@@ -122,6 +128,12 @@ impl Exchange {
         }
         session.their_channel = Some(channel);
         session.their_links = session.their_links.max((known_links > 0).then_some(known_links));
+        if known_links > 0
+            && blob.chain.is_none()
+            && let Some(fetch) = &mut blob.fetch
+        {
+            fetch.chain_expected_until = fetch.started + CHAIN_PATIENCE;
+        }
         self.introduce(now, digest, &from);
     }
 
@@ -183,7 +195,7 @@ impl Exchange {
         now: Timestamp,
         from: &NodeId,
         digest: &Digest,
-        pieces: Bitfield,
+        pieces: &Bitfield,
     ) -> Result<(), Fault> {
         let Some(blob) = self.blobs.get_mut(digest).filter(|blob| blob.chain.is_some()) else {
             return Ok(());
@@ -198,17 +210,8 @@ impl Exchange {
         Ok(())
     }
 
-    /// Pieces that a neighbour has. Without any, it says that it is still waiting for its source.
-    fn on_have(
-        &mut self,
-        now: Timestamp,
-        from: &NodeId,
-        digest: &Digest,
-        pieces: &[PieceIndex],
-    ) -> Result<(), Fault> {
-        if pieces.is_empty() {
-            self.note_progress(now, digest);
-        }
+    /// Pieces that a neighbour has.
+    fn on_have(&mut self, from: &NodeId, digest: &Digest, pieces: &[PieceIndex]) -> Result<(), Fault> {
         let Some(blob) = self.blobs.get_mut(digest).filter(|blob| blob.chain.is_some()) else {
             return Ok(());
         };

@@ -64,7 +64,7 @@ impl Exchange {
         let mut others: Vec<NodeId> = fetch.members.fetching.iter().filter(is_new).copied().collect();
         self.rng.shuffle(&mut holders);
         self.rng.shuffle(&mut others);
-        let chosen: Vec<NodeId> = interleave(holders, others).into_iter().take(room).collect();
+        let chosen: Vec<NodeId> = interleave(&holders, &others).into_iter().take(room).collect();
         for node in chosen {
             self.reach(now, digest, node);
         }
@@ -104,6 +104,9 @@ impl Exchange {
         }
         let Some(seed) = fetch.next_seed(now) else { return };
         let me = self.config.me;
+        if seed == me && blob.chain.is_none() && fetch.chain_expected_until > now {
+            return;
+        }
         let Some(fetch) = self.blobs.get_mut(digest).and_then(|blob| blob.fetch.as_mut()) else { return };
         fetch.asked.insert(seed, None);
         fetch.last_asked = now;
@@ -256,7 +259,7 @@ const fn severity(reason: CloseReason) -> u8 {
 }
 
 /// First of one, first of the other, second of one, …
-fn interleave(one: Vec<NodeId>, other: Vec<NodeId>) -> Vec<NodeId> {
+fn interleave(one: &[NodeId], other: &[NodeId]) -> Vec<NodeId> {
     let longest = one.len().max(other.len());
     (0..longest).flat_map(|index| [one.get(index), other.get(index)]).flatten().copied().collect()
 }
