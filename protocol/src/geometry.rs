@@ -57,7 +57,7 @@ impl Geometry {
     /// # Errors
     /// When the blob is longer than [`MAX_PIECES`] pieces of [`MAX_PIECE_BYTES`].
     pub fn for_blob(blob_bytes: u64) -> Result<Self, GeometryError> {
-        let wanted = (blob_bytes / 1024).max(1).next_power_of_two();
+        let wanted = blob_bytes.div_ceil(1024).next_power_of_two();
         let piece_bytes =
             u32::try_from(wanted).unwrap_or(MAX_PIECE_BYTES).clamp(MIN_PIECE_BYTES, MAX_PIECE_BYTES);
         Self::new(blob_bytes, piece_bytes)
@@ -101,13 +101,15 @@ impl Geometry {
         self.blob_bytes == 0
     }
 
-    /// The pieces that hold `bytes` of the blob.
+    /// The pieces that hold `bytes` of the blob; none for an empty range and past the end.
     pub fn covering(&self, bytes: Range<u64>) -> Range<PieceIndex> {
         let piece_bytes = u64::from(self.piece_bytes);
-        let count = u64::from(self.piece_count());
-        let first = (bytes.start / piece_bytes).min(count);
-        let end = bytes.end.div_ceil(piece_bytes).clamp(first, count);
         let narrow = |piece: u64| PieceIndex::try_from(piece).unwrap_or(MAX_PIECES);
-        narrow(first)..narrow(end)
+        let end_byte = bytes.end.min(self.blob_bytes);
+        let first = narrow(bytes.start.min(self.blob_bytes) / piece_bytes);
+        if bytes.start >= end_byte {
+            return first..first;
+        }
+        first..narrow(end_byte.div_ceil(piece_bytes))
     }
 }
