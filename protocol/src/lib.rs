@@ -21,3 +21,4 @@ pub mod identity;
 pub mod membership;
 pub mod reference;
 pub mod time;
+pub mod wire;
