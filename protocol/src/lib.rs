@@ -19,6 +19,7 @@ pub mod geometry;
 mod hex;
 pub mod identity;
 pub mod membership;
+pub mod ownership;
 pub mod reference;
 pub mod time;
 pub mod wire;
