@@ -18,6 +18,7 @@ pub mod digest;
 pub mod geometry;
 mod hex;
 pub mod identity;
+pub mod inventory;
 pub mod membership;
 pub mod ownership;
 pub mod reference;
