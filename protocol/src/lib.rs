@@ -16,7 +16,7 @@ pub mod bounds;
 pub mod chain;
 pub mod digest;
 pub mod geometry;
-mod hex;
+pub mod hex;
 pub mod identity;
 pub mod inventory;
 pub mod membership;
