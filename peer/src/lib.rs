@@ -1,5 +1,7 @@
 //! A Shoal node: the mirror a runtime pulls through, the exchange with other nodes, and the store.
 
 pub mod content;
+pub mod identity_file;
+pub mod lane;
 pub mod secure;
 pub mod swarm;

@@ -17,7 +17,7 @@ pub mod chain;
 pub mod digest;
 pub mod exchange;
 pub mod geometry;
-mod hex;
+pub mod hex;
 pub mod identity;
 pub mod inventory;
 pub mod membership;

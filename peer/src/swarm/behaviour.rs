@@ -11,11 +11,10 @@ use libp2p::{
     identity::Keypair,
     swarm::NetworkBehaviour,
 };
+use shoal_protocol::{bounds::MAX_ANNOUNCEMENT_BYTES, wire::INVENTORY_TOPIC};
 
-use super::{MAX_GOSSIP_BYTES, StartError, streams};
+use super::{StartError, streams};
 
-/// The one topic there is.
-const TOPIC: &str = "shoal/inventory/1";
 /// Room for a message's author, number, topic and signature.
 const ENVELOPE_BYTES: usize = 1024;
 /// Messages that may wait for one slow neighbour: what it misses comes with its next snapshot.
@@ -60,14 +59,14 @@ impl Behaviour {
 }
 
 fn topic() -> IdentTopic {
-    IdentTopic::new(TOPIC)
+    IdentTopic::new(INVENTORY_TOPIC)
 }
 
 /// Messages are told apart by author and number, which is gossipsub's default.
 fn gossip(keypair: Keypair) -> Result<Gossip, String> {
     let config = ConfigBuilder::default()
         .validation_mode(ValidationMode::Strict)
-        .max_transmit_size(MAX_GOSSIP_BYTES + ENVELOPE_BYTES)
+        .max_transmit_size(MAX_ANNOUNCEMENT_BYTES + ENVELOPE_BYTES)
         .connection_handler_queue_len(QUEUE_PER_PEER)
         // A seed with a thousand neighbours would send each of its messages a thousand times.
         .flood_publish(false)

@@ -7,7 +7,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use shoal_protocol::identity::NodeId;
+use shoal_protocol::{identity::NodeId, wire};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 /// What the swarm tells.
@@ -79,9 +79,9 @@ impl Protocol {
 impl AsRef<str> for Protocol {
     fn as_ref(&self) -> &str {
         match self {
-            Self::Control => "/shoal/control/1",
-            Self::Lane => "/shoal/lane/1",
-            Self::Query => "/shoal/query/1",
+            Self::Control => wire::CONTROL_PROTOCOL,
+            Self::Lane => wire::LANE_PROTOCOL,
+            Self::Query => wire::QUERY_PROTOCOL,
         }
     }
 }

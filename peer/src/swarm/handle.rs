@@ -8,11 +8,11 @@ use std::{
     time::Duration,
 };
 
-use shoal_protocol::identity::NodeId;
+use shoal_protocol::{bounds::MAX_ANNOUNCEMENT_BYTES, identity::NodeId};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::compat::FuturesAsyncReadCompatExt;
 
-use super::{BoxStream, MAX_GOSSIP_BYTES, Protocol, SwarmCounters, streams::OpenReply};
+use super::{BoxStream, Protocol, SwarmCounters, streams::OpenReply};
 
 /// A stream that is not open by then won't be of use to anyone.
 const OPEN_TIMEOUT: Duration = Duration::from_secs(10);
@@ -82,8 +82,8 @@ pub enum OpenReason {
 /// Why a message was not published.
 #[derive(Debug, thiserror::Error)]
 pub enum PublishError {
-    /// Longer than [`MAX_GOSSIP_BYTES`].
-    #[error("a gossip message of {0} bytes: the most is {MAX_GOSSIP_BYTES}")]
+    /// Longer than [`MAX_ANNOUNCEMENT_BYTES`].
+    #[error("a gossip message of {0} bytes: the most is {MAX_ANNOUNCEMENT_BYTES}")]
     TooLong(usize),
     /// Gossip has no room for it now.
     #[error("gossip refused the message: {0}")]
@@ -128,7 +128,7 @@ impl SwarmHandle {
     /// # Errors
     /// When the message is too long, there is no room, or the swarm has stopped.
     pub async fn publish(&self, data: Vec<u8>) -> Result<(), PublishError> {
-        if data.len() > MAX_GOSSIP_BYTES {
+        if data.len() > MAX_ANNOUNCEMENT_BYTES {
             return Err(PublishError::TooLong(data.len()));
         }
         let (reply, outcome) = oneshot::channel();

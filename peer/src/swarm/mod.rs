@@ -26,8 +26,6 @@ pub use config::{StartError, SwarmConfig};
 pub use event::{AsyncReadWrite, BoxStream, Protocol, SwarmCounters, SwarmEvent};
 pub use handle::{OpenError, OpenReason, PublishError, SwarmHandle};
 
-/// Longest gossip message: gossip travels to every node several times over, so what is longer belongs into a stream.
-pub const MAX_GOSSIP_BYTES: usize = 64 * 1024;
 /// Events that may wait in the channel for their reader.
 const EVENTS: usize = 1024;
 /// Commands that may wait for the task.

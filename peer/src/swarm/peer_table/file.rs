@@ -1,14 +1,15 @@
 //! The table as a JSON file that an operator can read and edit.
 
 use std::{
-    fs::{self, File},
+    fs::File,
     io::{self, Read, Write},
     net::SocketAddr,
     path::Path,
 };
 
 use serde::{Deserialize, Serialize, de::Error as _};
-use shoal_protocol::identity::NodeId;
+use shoal_protocol::{hex, identity::NodeId};
+use tempfile::NamedTempFile;
 
 /// The longest file that is read: several times the longest that is written.
 const MAX_FILE_BYTES: u64 = 4 * 1024 * 1024;
@@ -57,11 +58,11 @@ pub(super) fn load(path: &Path) -> Vec<Record> {
 /// Replaces the file at `path` in one step.
 pub(super) fn save(path: &Path, records: impl Iterator<Item = Record>) -> io::Result<()> {
     let text = serde_json::to_vec_pretty(&Written { nodes: records.collect() })?;
-    let unfinished = path.with_extension("json.new");
-    let mut file = File::create(&unfinished)?;
+    let mut file = NamedTempFile::new_in(path.parent().unwrap_or(Path::new(".")))?;
     file.write_all(&text)?;
-    file.sync_data()?;
-    fs::rename(unfinished, path)
+    file.as_file().sync_data()?;
+    file.persist(path)?;
+    Ok(())
 }
 
 fn read(path: &Path) -> io::Result<Vec<serde_json::Value>> {
@@ -72,21 +73,11 @@ fn read(path: &Path) -> io::Result<Vec<serde_json::Value>> {
 }
 
 fn write_node<S: serde::Serializer>(node: &NodeId, serializer: S) -> Result<S::Ok, S::Error> {
-    let hex: String = node.0.iter().map(|byte| format!("{byte:02x}")).collect();
-    serializer.serialize_str(&hex)
+    serializer.serialize_str(&hex::encode(&node.0))
 }
 
 fn read_node<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<NodeId, D::Error> {
-    let hex = String::deserialize(deserializer)?;
-    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|value| u8::try_from(value).ok());
-    let bytes: Option<Vec<u8>> = hex
-        .as_bytes()
-        .chunks(2)
-        .map(|pair| match pair {
-            [high, low] => Some(digit(*high)? << 4 | digit(*low)?),
-            _ => None,
-        })
-        .collect();
-    let bytes = bytes.and_then(|bytes| <[u8; 32]>::try_from(bytes).ok());
+    let digits = String::deserialize(deserializer)?;
+    let bytes = hex::decode(&digits).and_then(|bytes| <[u8; 32]>::try_from(bytes).ok());
     bytes.map(NodeId).ok_or_else(|| D::Error::custom("a node is 64 hexadecimal digits"))
 }

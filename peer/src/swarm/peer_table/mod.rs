@@ -12,7 +12,7 @@ use std::{
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
-use shoal_protocol::identity::NodeId;
+use shoal_protocol::{bounds::MAX_ADDRESSES, identity::NodeId};
 
 use super::{
     address::is_dialable,
@@ -21,8 +21,6 @@ use super::{
 
 /// Most nodes remembered: a large cluster needs a sample of itself, not all of it.
 const MAX_NODES: usize = 1024;
-/// Most addresses remembered for a node.
-const MAX_ADDRESSES: usize = 8;
 /// Pause before a node that did not answer is tried again, at first and at most.
 const RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(300));
 

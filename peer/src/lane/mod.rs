@@ -1,0 +1,30 @@
+//! Lanes carry the pieces, so that bulk never stands in the way of small messages.
+//!
+//! A lane goes one way and is opened by the side that sends the pieces: TCP with the cluster's handshake or, where
+//! that port can't be reached, a stream of the swarm. On it each piece is a [`LaneHeader`] and its bytes. Which piece
+//! goes to whom was agreed on the control stream before.
+//!
+//! [`LaneHeader`]: shoal_protocol::wire::LaneHeader
+
+mod error;
+mod gate;
+mod listener;
+mod places;
+mod progress;
+mod receiver;
+mod sender;
+
+#[cfg(test)]
+mod tests;
+
+use std::time::Duration;
+
+pub use error::{LaneError, LaneOpenError, TooManyLanes};
+pub use gate::LaneGate;
+pub use listener::LaneListener;
+pub use progress::{Arriving, LaneProgress};
+pub use receiver::LaneReceiver;
+pub use sender::LaneSender;
+
+/// A piece of which no byte moves for so long is given up, and its lane with it: the other side is gone or stuck.
+pub const STALL_TIMEOUT: Duration = Duration::from_secs(30);
