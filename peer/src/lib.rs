@@ -1,3 +1,4 @@
 //! A Shoal node: the mirror a runtime pulls through, the exchange with other nodes, and the store.
 
 pub mod content;
+pub mod store;
