@@ -5,3 +5,4 @@ pub mod identity_file;
 pub mod lane;
 pub mod secure;
 pub mod swarm;
+pub mod store;
