@@ -1,0 +1,94 @@
+//! The one place where what went wrong becomes an answer in the registry's own form.
+
+use http::{Method, StatusCode};
+
+use super::route::RouteError;
+use crate::{
+    content::ContentError,
+    metrics::{Outcome, RequestKind},
+};
+
+/// Why a request gets no content.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum MirrorError {
+    #[error("{0} is not supported: this mirror is read-only, push to the registry itself")]
+    Method(Method),
+    #[error("GET and HEAD have no body here")]
+    RequestBody,
+    #[error("a request names one Host")]
+    Host,
+    #[error(transparent)]
+    Route(#[from] RouteError),
+    #[error("{error}")]
+    Content { kind: RequestKind, error: ContentError },
+    #[error("no answer in time")]
+    TooLate(RequestKind),
+    #[error("the media type from the origin can't be a header")]
+    MediaType,
+    #[error("the range lies outside the {len_bytes} bytes of the blob")]
+    OutsideRange { len_bytes: u64 },
+}
+
+impl MirrorError {
+    /// The status.
+    ///
+    /// What is not here is always 404, also where access is denied: every runtime goes on to the origin then, which
+    /// tells the user itself. Never 408 or 429, which containerd repeats at once.
+    pub(super) fn status(&self) -> StatusCode {
+        match self {
+            Self::Method(_) => StatusCode::METHOD_NOT_ALLOWED,
+            Self::OutsideRange { .. } => StatusCode::RANGE_NOT_SATISFIABLE,
+            Self::Content { error: ContentError::Overloaded(_), .. } => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Route(RouteError::NoEndpoint)
+            | Self::Content { .. }
+            | Self::TooLate(_)
+            | Self::MediaType => StatusCode::NOT_FOUND,
+            Self::RequestBody | Self::Host | Self::Route(_) => StatusCode::BAD_REQUEST,
+        }
+    }
+
+    /// The code, of those in the OCI distribution specification where one fits.
+    pub(super) fn code(&self) -> &'static str {
+        match self {
+            Self::Method(_) | Self::RequestBody | Self::Host | Self::Route(RouteError::NoEndpoint) => {
+                "UNSUPPORTED"
+            }
+            Self::Route(RouteError::Reference(_)) => "MANIFEST_INVALID",
+            Self::Route(RouteError::Digest(_)) => "DIGEST_INVALID",
+            Self::Route(_) => "NAME_INVALID",
+            Self::Content { error: ContentError::Denied(_), .. } => "DENIED",
+            Self::Content { error: ContentError::Overloaded(_), .. } => "UNAVAILABLE",
+            Self::MediaType => "MANIFEST_UNKNOWN",
+            Self::Content { kind, .. } | Self::TooLate(kind) => match kind {
+                RequestKind::Manifest => "MANIFEST_UNKNOWN",
+                _ => "BLOB_UNKNOWN",
+            },
+            Self::OutsideRange { .. } => "SIZE_INVALID",
+        }
+    }
+
+    /// Whether the connection may carry another request: not when it is unclear where this one ends.
+    pub(super) fn ends_connection(&self) -> bool {
+        matches!(self, Self::Method(_) | Self::RequestBody | Self::Host)
+    }
+
+    /// How the request is counted.
+    pub(super) fn outcome(&self) -> Outcome {
+        match self {
+            Self::Method(_) => Outcome::Refused("method"),
+            Self::RequestBody => Outcome::Refused("request_body"),
+            Self::Host => Outcome::Refused("host"),
+            Self::Route(RouteError::NoEndpoint) => Outcome::Refused("no_endpoint"),
+            Self::Route(_) => Outcome::Refused("malformed"),
+            Self::OutsideRange { .. } => Outcome::Refused("range"),
+            Self::MediaType => Outcome::HandedOver("media_type"),
+            Self::TooLate(_) => Outcome::HandedOver("too_late"),
+            Self::Content { error, .. } => Outcome::HandedOver(match error {
+                ContentError::NotHere(_) => "not_here",
+                ContentError::NotFound => "not_found",
+                ContentError::Denied(_) => "denied",
+                ContentError::Overloaded(_) => "overloaded",
+            }),
+        }
+    }
+}

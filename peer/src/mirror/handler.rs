@@ -1,0 +1,148 @@
+//! From request to answer.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{Method, Request, header};
+use http_body_util::{Either, Full};
+use hyper::body::Incoming;
+use serde_json::json;
+use shoal_protocol::{
+    digest::Digest,
+    reference::{ImageName, Reference},
+};
+
+use super::{
+    MirrorConfig,
+    answer::{self, Answer},
+    blob::{SelectedBlob, StartedBlob},
+    body::BlobBody,
+    error::MirrorError,
+    pull::Pull,
+    route::Route,
+};
+use crate::{
+    content::{Content, ContentError, Resolved},
+    metrics::{Metrics, Outcome, RequestKind},
+    server::{self, Connection},
+};
+
+#[derive(Clone)]
+pub(super) struct MirrorHandler {
+    pub(super) content: Arc<dyn Content>,
+    pub(super) config: MirrorConfig,
+    pub(super) metrics: Metrics,
+}
+
+/// What a request gets when nothing is wrong; `B` is how far a blob is.
+enum Found<B> {
+    /// An answer that is complete.
+    Whole(Box<Answer>),
+    /// A blob, whose bytes are still coming.
+    Blob(B),
+}
+
+fn whole<B>(answer: Answer) -> Found<B> {
+    Found::Whole(Box::new(answer))
+}
+
+impl server::Handler for MirrorHandler {
+    type Body = Either<Full<Bytes>, BlobBody>;
+
+    async fn handle(&self, request: Request<Incoming>, connection: Connection) -> Answer {
+        let path = request.uri().path();
+        let mut pull = Pull::start(self.metrics.mirror().clone(), path);
+        match self.find(&request, &connection, &mut pull).await {
+            Ok(Found::Whole(answer)) => {
+                pull.end(Outcome::Served);
+                *answer
+            }
+            Ok(Found::Blob(blob)) => blob.into_answer(connection.flush, pull),
+            Err(error) => {
+                pull.end(error.outcome());
+                answer::error(&error, &json!({ "path": path }))
+            }
+        }
+    }
+}
+
+impl MirrorHandler {
+    async fn find(
+        &self,
+        request: &Request<Incoming>,
+        connection: &Connection,
+        pull: &mut Pull,
+    ) -> Result<Found<StartedBlob>, MirrorError> {
+        check(request)?;
+        let route = Route::parse(request.uri().path(), request.uri().query())?;
+        pull.is_for(route.kind());
+        let late = |_| MirrorError::TooLate(route.kind());
+        let head_only = request.method() == Method::HEAD;
+        let finding = async {
+            match &route {
+                Route::Ping => Ok(whole(answer::ping())),
+                Route::Manifest(image, reference) => {
+                    self.manifest(image, reference, head_only, pull).await.map(whole)
+                }
+                Route::Blob(image, digest) if head_only => self.stat(image, digest).await.map(whole),
+                Route::Blob(image, digest) => {
+                    let blob = self.content.blob(image, digest).await.map_err(missing(route.kind()))?;
+                    SelectedBlob::new(blob, *digest, request.headers()).map(Found::Blob)
+                }
+            }
+        };
+        match tokio::time::timeout(self.config.answer_timeout, finding).await.map_err(late)?? {
+            Found::Blob(blob) => blob.start(&self.config, connection).await.map(Found::Blob),
+            Found::Whole(answer) => Ok(Found::Whole(answer)),
+        }
+    }
+
+    async fn manifest(
+        &self,
+        image: &ImageName,
+        reference: &Reference,
+        head_only: bool,
+        pull: &mut Pull,
+    ) -> Result<Answer, MirrorError> {
+        let (digest, stale) = match reference {
+            Reference::Digest(digest) => (*digest, None),
+            Reference::Tag(tag) => {
+                let head = self.content.resolve(image, tag).await.map_err(missing(RequestKind::Manifest))?;
+                pull.answers_stale(head.stale.is_some());
+                if head_only {
+                    return answer::manifest(&head, Bytes::new());
+                }
+                (head.digest, head.stale)
+            }
+        };
+        let found = self.content.manifest(image, &digest).await.map_err(missing(RequestKind::Manifest))?;
+        let size_bytes = found.bytes.len() as u64;
+        let head = Resolved { media_type: found.media_type, digest, size_bytes, stale };
+        let document = if head_only { Bytes::new() } else { found.bytes };
+        pull.sends(document.len());
+        answer::manifest(&head, document)
+    }
+
+    async fn stat(&self, image: &ImageName, digest: &Digest) -> Result<Answer, MirrorError> {
+        let len_bytes = self.content.stat(image, digest).await.map_err(missing(RequestKind::Blob))?;
+        Ok(answer::blob_head(digest, len_bytes))
+    }
+}
+
+/// Refuses what is no plain reading request, or could be read as two.
+fn check(request: &Request<Incoming>) -> Result<(), MirrorError> {
+    if !matches!(*request.method(), Method::GET | Method::HEAD) {
+        return Err(MirrorError::Method(request.method().clone()));
+    }
+    if server::announces_body(request.headers()) {
+        return Err(MirrorError::RequestBody);
+    }
+    if request.headers().get_all(header::HOST).iter().count() > 1 {
+        return Err(MirrorError::Host);
+    }
+    Ok(())
+}
+
+fn missing(kind: RequestKind) -> impl Fn(ContentError) -> MirrorError {
+    move |error| MirrorError::Content { kind, error }
+}
