@@ -1,5 +1,6 @@
 //! A Shoal node: the mirror a runtime pulls through, the exchange with other nodes, and the store.
 
+pub mod config;
 pub mod content;
 pub mod secure;
 pub mod swarm;
