@@ -43,7 +43,7 @@ impl Reader<'_> {
                 LIST_KEY => self.list(effective, value),
                 section if sections().contains(section) => match value.get_ref().as_table() {
                     Some(table) => self.table(&mut effective.node, SETTINGS, section, table),
-                    None => self.wrong_type(key, value, format!("a table: [{section}]")),
+                    None => self.wrong_type(key, value, &format!("a table: [{section}]")),
                 },
                 _ => self.key(&mut effective.node, SETTINGS, "", (key, value)),
             }
@@ -90,7 +90,7 @@ impl Reader<'_> {
         };
         let place = self.place(&value.span());
         if !target.set(setting, place, |slot| slot.set_toml(value.get_ref())) {
-            self.wrong_type(key, value, (setting.slot)(&target.value).expected());
+            self.wrong_type(key, value, &(setting.slot)(&target.value).expected());
         }
     }
 
@@ -104,7 +104,7 @@ impl Reader<'_> {
         self.report(&key.span(), format!("unknown key `{name}`{inside}"), help);
     }
 
-    fn wrong_type(&mut self, key: &Key<'_>, value: &Spanned<DeValue<'_>>, expected: String) {
+    fn wrong_type(&mut self, key: &Key<'_>, value: &Spanned<DeValue<'_>>, expected: &str) {
         const MAX_CHARS: usize = 60;
         let found = match value.get_ref() {
             DeValue::Table(_) => "a table".into(),

@@ -60,25 +60,26 @@ fn flag(setting: &'static Setting<Config>, defaults: &Config) -> Arg {
     let slot = (setting.slot)(defaults);
     let shown = slot.to_toml().map(|value| value.to_string().replace('"', ""));
     let default = shown.filter(|text| !matches!(text.as_str(), "" | "[]"));
-    let default = default.map(|text| format!(" [default: {text}]")).unwrap_or_default();
+    let default = default.map(|text| format!("[default: {text}] ")).unwrap_or_default();
     let help = setting.help();
+    let help = help.trim_end_matches('.');
     Arg::new(setting.key)
         .long(setting.flag())
         .value_name(slot.placeholder())
         .action(ArgAction::Set)
         .hide_short_help(!COMMON.contains(&setting.key))
-        .long_help(format!("{help}{default} [env: {}]", setting.variable()))
-        .help(help)
+        .help(help.to_owned())
+        .long_help(format!("{help}\n\n{default}[env: {}]", setting.variable()))
 }
 
 fn registry_flag() -> Arg {
     let keys: Vec<&str> = ENTRY_SETTINGS.iter().map(|setting| setting.key).collect();
-    let doc: Vec<&str> = LIST_DOC.iter().map(|line| line.trim()).collect();
+    let doc = LIST_DOC.iter().map(|line| line.trim()).collect::<Vec<_>>().join(" ");
     let form = "Written \"host=ghcr.io endpoints=https://one,https://two\"; keys:";
     Arg::new(LIST_KEY)
         .long(LIST_KEY)
         .value_name("KEY=VALUE …")
         .action(ArgAction::Append)
         .hide_short_help(true)
-        .help(format!("{} {form} {} [env: SHOAL_REGISTRY, with ';' between]", doc.join(" "), keys.join(", ")))
+        .help(format!("{doc} {form} {}\n\n[env: SHOAL_REGISTRY, with ';' between two]", keys.join(", ")))
 }

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use super::{
     layers::{Effective, Filled, Origin},
-    settings::{ENTRY_SETTINGS, LIST_KEY, SETTINGS},
+    settings::{ENTRY_SETTINGS, LIST_KEY, Registry, SETTINGS},
     table::Setting,
 };
 
@@ -18,14 +18,18 @@ pub fn show(effective: &Effective) -> String {
     for setting in SETTINGS {
         let (section, _) = setting.section_and_name();
         if section != section_before {
-            push_line(&mut out, &format!("\n[{section}]"));
+            push_line(&mut out, "");
+            push_line(&mut out, &format!("[{section}]"));
             section_before = section;
         }
         push_setting(&mut out, setting, &effective.node);
     }
     for entry in &effective.registries {
-        push_commented(&mut out, &format!("\n[[{LIST_KEY}]]"), &entry.place);
-        ENTRY_SETTINGS.iter().for_each(|setting| push_setting(&mut out, setting, entry));
+        push_line(&mut out, "");
+        push_commented(&mut out, &format!("[[{LIST_KEY}]]"), &entry.place);
+        let is_said =
+            |setting: &&Setting<Registry>| setting.key == "host" || entry.places.contains_key(setting.key);
+        ENTRY_SETTINGS.iter().filter(is_said).for_each(|setting| push_setting(&mut out, setting, entry));
     }
     out
 }

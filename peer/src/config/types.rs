@@ -2,7 +2,7 @@
 
 use std::{fmt, net::SocketAddr, path::PathBuf, str::FromStr};
 
-use shoal_protocol::reference::RegistryHost;
+use shoal_protocol::{bounds::MAX_ZONE_BYTES, reference::RegistryHost};
 use tracing_subscriber::filter::{LevelFilter, Targets};
 
 use super::value::Value;
@@ -42,6 +42,12 @@ impl Default for LogFilter {
     }
 }
 
+impl From<SocketAddr> for HostPort {
+    fn from(address: SocketAddr) -> Self {
+        Self(address.to_string())
+    }
+}
+
 impl FromStr for HostPort {
     type Err = ();
 
@@ -70,10 +76,16 @@ impl FromStr for Zone {
     type Err = ();
 
     fn from_str(text: &str) -> Result<Self, ()> {
-        const MAX_BYTES: usize = 63;
         let is_word = |c: char| c.is_ascii_alphanumeric() || "-_./".contains(c);
-        let valid = text.len() <= MAX_BYTES && text.chars().all(is_word);
+        let valid = text.len() <= MAX_ZONE_BYTES && text.chars().all(is_word);
         valid.then(|| Self(text.into())).ok_or(())
+    }
+}
+
+impl LogFilter {
+    /// Errors only, for commands that show their own progress.
+    pub fn quiet() -> Self {
+        Self("error".into())
     }
 }
 
@@ -156,7 +168,7 @@ text_values! {
     HostPort: "HOST:PORT", "a host with a port, such as seed.example:5021";
     Endpoint: "URL", "a URL such as https://registry.example, without a login or a query";
     RegistryHost: "HOST", "a registry's host, such as docker.io or registry.example:5000";
-    Zone: "WORD", "a word of up to 63 letters, digits, '-', '_', '.' and '/'";
+    Zone: "WORD", "a word of up to 64 letters, digits, '-', '_', '.' and '/'";
     LogFilter: "LEVEL", "error, warn, info, debug or trace, and perhaps part=level after commas";
     LogFormat: "FORMAT", "human or json";
     String: "TEXT", "a text";
