@@ -1,0 +1,98 @@
+//! Every option of a node, defined once.
+
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    path::PathBuf,
+    time::Duration,
+};
+
+use shoal_protocol::reference::RegistryHost;
+
+use super::{
+    registry,
+    table::{Setting, settings},
+    types::{Endpoint, HostPort, InputFile, LogFilter, LogFormat, Zone},
+};
+
+settings! {
+    /// Everything a node is told.
+    Config {
+        /// Folder for the node's identity, its blobs and what it knows of the cluster.
+        data_dir: PathBuf = PathBuf::from("/var/lib/shoal");
+        /// File with the cluster key, which every node of the cluster holds; `shoal key new` makes one.
+        cluster_key_file: Option<InputFile> = None;
+        /// Where the node is, in a word: nodes of the same zone are near each other.
+        zone: Zone = Zone::default();
+    }
+
+    /// The endpoint that container runtimes pull through.
+    [mirror] Mirror {
+        /// Address of the mirror. It asks no one who they are, so leave it on loopback.
+        listen: SocketAddr = on(Ipv4Addr::LOCALHOST, 5020);
+    }
+
+    /// How nodes find and talk to each other.
+    [swarm] Swarm {
+        /// Address for the other nodes.
+        listen: SocketAddr = on(Ipv4Addr::UNSPECIFIED, 5021);
+        /// Nodes to meet first, by address or DNS name; a few seeds do.
+        bootstrap: Vec<HostPort> = Vec::new();
+        /// Addresses that others reach this node at; found out when empty.
+        advertise: Vec<SocketAddr> = Vec::new();
+    }
+
+    /// The connections that carry the bytes of layers between nodes.
+    [lane] Lane {
+        /// Address for the lanes of other nodes.
+        listen: SocketAddr = on(Ipv4Addr::UNSPECIFIED, 5022);
+        /// Addresses that others reach the lanes at; found out when empty.
+        advertise: Vec<SocketAddr> = Vec::new();
+    }
+
+    /// The endpoint for health, metrics and status.
+    [admin] Admin {
+        /// Address of /healthz, /readyz, /metrics and /api/v1/status.
+        listen: SocketAddr = on(Ipv4Addr::LOCALHOST, 5023);
+    }
+
+    /// What only a seed does.
+    [seed] Seed {
+        /// How long a tag keeps its meaning before the origin is asked again.
+        tag_memory: Duration = Duration::from_secs(30);
+        /// For how long a tag's last known meaning is given out while the origin is down.
+        tag_stale: Duration = Duration::from_secs(24 * 60 * 60);
+    }
+
+    /// What the node says about itself on standard error.
+    [log] Log {
+        /// Lines for people, or one JSON object a line.
+        format: LogFormat = LogFormat::Human;
+        /// Least severe level, and levels for single parts: `info,shoal_peer=debug`.
+        level: LogFilter = LogFilter::default();
+    }
+
+    /// How the node stops.
+    [shutdown] Shutdown {
+        /// How long running pulls may go on after the first signal to stop.
+        drain: Duration = Duration::from_secs(20);
+    }
+
+    @list
+    /// A registry that the seeds fetch from. Only those in this list are asked, so naming one replaces the usual ones.
+    [registry] Registry {
+        /// The registry as images name it: `docker.io`, `registry.example:5000`.
+        host: Option<RegistryHost> = None;
+        /// Where it is, the first one that answers; https and the host's own name when empty.
+        endpoints: Vec<Endpoint> = Vec::new();
+        /// User to log in as; nobody in particular when not set.
+        username: Option<String> = None;
+        /// File with that user's password or token, read again when it changes.
+        password_file: Option<InputFile> = None;
+        /// File with certificates (PEM) to trust besides the public ones.
+        ca_file: Option<InputFile> = None;
+    } = registry::well_known();
+}
+
+fn on(address: Ipv4Addr, port: u16) -> SocketAddr {
+    SocketAddr::from((address, port))
+}

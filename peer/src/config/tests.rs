@@ -1,0 +1,219 @@
+use std::{path::PathBuf, time::Duration};
+
+use clap::{Args, FromArgMatches};
+use proptest::prelude::*;
+
+use super::{settings::SETTINGS, *};
+
+fn inputs(file: &tempfile::NamedTempFile, environment: &[(&str, &str)], flags: &[&str]) -> Inputs {
+    let command = Flags::augment_args(clap::Command::new("shoal").no_binary_name(true));
+    let matches = command.try_get_matches_from(flags).unwrap();
+    Inputs {
+        file: Some(file.path().to_owned()),
+        environment: environment.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect(),
+        flags: Flags::from_arg_matches(&matches).unwrap(),
+    }
+}
+
+fn file(content: &str) -> tempfile::NamedTempFile {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), content).unwrap();
+    file
+}
+
+/// What is wrong with `content`, the path of the file written as FILE.
+fn complaint(content: &str) -> String {
+    let file = file(content);
+    let error = load(&inputs(&file, &[], &[])).unwrap_err();
+    error.to_string().replace(file.path().to_str().unwrap(), "FILE")
+}
+
+#[test]
+fn an_empty_file_gives_the_defaults() {
+    let effective = load(&inputs(&file(""), &[], &[])).unwrap();
+    assert_eq!(effective.config(), Config::default());
+    assert_eq!(effective.config().mirror.listen.to_string(), "127.0.0.1:5020");
+}
+
+#[test]
+fn the_keys_of_the_contract_are_read() {
+    let key = file("key");
+    let content = format!(
+        r#"
+        data_dir = "/data"
+        cluster_key_file = {:?}
+        zone = "a"
+        mirror.listen = "127.0.0.1:1"
+        [swarm]
+        listen = "0.0.0.0:2"
+        bootstrap = ["seed.example:5021", "[::1]:7"]
+        [lane]
+        listen = "[::]:3"
+        [admin]
+        listen = "127.0.0.1:4"
+        [[registry]]
+        host = "docker.io"
+        endpoints = ["https://registry-1.docker.io", "http://127.0.0.1:5000/"]
+        "#,
+        key.path()
+    );
+    let config = load(&inputs(&file(&content), &[], &[])).unwrap().config();
+    assert_eq!(config.data_dir, PathBuf::from("/data"));
+    assert_eq!(config.cluster_key_file.unwrap().0, key.path());
+    assert_eq!(config.zone.as_str(), "a");
+    assert_eq!(config.mirror.listen, "127.0.0.1:1".parse().unwrap());
+    assert_eq!(config.swarm.bootstrap[1].as_str(), "[::1]:7");
+    assert_eq!(config.lane.listen, "[::]:3".parse().unwrap());
+    assert_eq!(config.registry.len(), 1);
+    assert_eq!(config.registry[0].endpoints[1].as_str(), "http://127.0.0.1:5000");
+}
+
+#[test]
+fn flags_win_over_the_environment_and_that_over_the_file() {
+    let file = file("zone = 'file'\n[shutdown]\ndrain = '1s'\n[mirror]\nlisten = '127.0.0.1:1'");
+    let environment = [("SHOAL_ZONE", "variable"), ("SHOAL_SHUTDOWN_DRAIN", "2s")];
+    let effective = load(&inputs(&file, &environment, &["--zone", "flag"])).unwrap();
+    let config = effective.config();
+    assert_eq!(config.zone.as_str(), "flag");
+    assert_eq!(config.shutdown.drain, Duration::from_secs(2));
+    assert_eq!(config.mirror.listen.port(), 1);
+    assert_eq!(effective.origin("zone"), Some(Place::Flag("--zone".into())));
+    assert_eq!(effective.origin("shutdown.drain"), Some(Place::Environment("SHOAL_SHUTDOWN_DRAIN".into())));
+    assert!(effective.origin("mirror.listen").unwrap().to_string().ends_with(":5"));
+    assert_eq!(effective.origin("lane.listen"), None);
+}
+
+#[test]
+fn registries_come_as_flags_too_and_replace_the_list_before() {
+    let file = file("[[registry]]\nhost = 'file.example'");
+    let flags =
+        ["--registry", "host=ghcr.io endpoints=https://one,https://two", "--registry", "host=quay.io"];
+    let environment = [("SHOAL_REGISTRY", "host=variable.example")];
+    let registries = load(&inputs(&file, &environment, &flags)).unwrap().config().registry;
+    let hosts: Vec<_> = registries.iter().map(|entry| entry.host.clone().unwrap().to_string()).collect();
+    assert_eq!(hosts, ["ghcr.io", "quay.io"]);
+    assert_eq!(registries[0].endpoints.len(), 2);
+}
+
+#[test]
+fn an_unknown_key_names_its_line_and_the_nearest_known_one() {
+    assert_eq!(
+        complaint("zone = 'a'\n[mirror]\nlissten = '127.0.0.1:1'\n"),
+        "1 problem in the configuration\n\
+         FILE:3:1: unknown key `lissten` in [mirror]\n  \
+           3 | lissten = '127.0.0.1:1'\n    \
+             | ^^^^^^^ did you mean `listen`?"
+    );
+    assert!(complaint("[miror]").contains("unknown key `miror`"));
+    assert!(complaint("[miror]").contains("did you mean `mirror`?"));
+    assert!(complaint("bootstrap = []").contains("did you mean `swarm.bootstrap`?"));
+    assert!(complaint("[log]\nxyz = 1").contains("expected one of format, level"));
+    assert!(
+        complaint("[[registry]]\nhost = 'a'\nendpoint = []").contains("FILE:3:1: unknown key `endpoint`")
+    );
+}
+
+#[test]
+fn wrong_values_say_what_was_expected() {
+    let cases = [
+        ("zone = 7", "FILE:1:8: `zone` is 7", "expected a word"),
+        ("mirror = 7", "FILE:1:10: `mirror` is 7", "expected a table: [mirror]"),
+        ("[lane]\nlisten = 'here'", "FILE:2:10: `listen` is 'here'", "such as 127.0.0.1:5020"),
+        ("swarm.bootstrap = ['seed']", "`bootstrap` is ['seed']", "a list, each a host with a port"),
+        ("shutdown.drain = '5 weeks'", "'5 weeks'", "500ms, 30s, 5m or 24h"),
+        ("log.level = 'loud'", "'loud'", "error, warn, info, debug or trace"),
+        ("registry = [3, {host = 'a'}]", "`registry` is not a list of tables", "[[registry]]"),
+        ("registry = 3", "`registry` is not a list of tables", "[[registry]]"),
+        ("[[registry]]\nendpoints = []", "FILE:1:1: this registry has no `host`", "expected host ="),
+        (
+            "[[registry]]\nhost = 'a'\nendpoints = ['https://me:secret@a']",
+            "FILE:3:13: `endpoints` is",
+            "without a login",
+        ),
+        ("zone = ", "FILE:1:8: not TOML", ""),
+        ("zone = 'a'\nzone = 'b'", "FILE:2:1: not TOML", "duplicate"),
+    ];
+    for (content, what, help) in cases {
+        let complaint = complaint(content);
+        assert!(complaint.contains(what) && complaint.contains(help), "{content}\n=> {complaint}");
+    }
+}
+
+#[test]
+fn a_missing_file_is_named_with_the_line_that_names_it() {
+    let complaint = complaint("cluster_key_file = '/nowhere/key'");
+    assert!(complaint.contains("FILE:1:20: can't read the file /nowhere/key: No such file"), "{complaint}");
+    let inputs = Inputs { file: Some("/nowhere/shoal.toml".into()), ..Inputs::default() };
+    assert!(load(&inputs).unwrap_err().to_string().contains("/nowhere/shoal.toml: No such file"));
+}
+
+#[test]
+fn a_missing_file_does_not_matter_where_a_flag_names_another() {
+    let key = file("key");
+    let file = file("cluster_key_file = '/nowhere/key'");
+    load(&inputs(&file, &[], &["--cluster-key-file", key.path().to_str().unwrap()])).unwrap();
+}
+
+#[test]
+fn all_problems_are_told_at_once_from_top_to_bottom() {
+    let complaint = complaint("zzz = 1\naaa = 2\n[mirror]\nlisten = 3");
+    let lines: Vec<_> = complaint.lines().filter(|line| line.starts_with("FILE")).collect();
+    assert_eq!(lines.len(), 3);
+    assert!(
+        lines[0].starts_with("FILE:1:") && lines[1].starts_with("FILE:2:") && lines[2].starts_with("FILE:4:")
+    );
+}
+
+#[test]
+fn variables_are_checked_but_those_of_kubernetes_are_not_ours() {
+    let file = file("");
+    let load = |name, value| load(&inputs(&file, &[(name, value)], &[]));
+    load("SHOAL_SERVICE_HOST", "10.0.0.1").unwrap();
+    load("SHOAL_PORT_5021_TCP", "tcp://10.0.0.1:5021").unwrap();
+    let slip = load("SHOAL_MIROR_LISTEN", "127.0.0.1:1").unwrap_err().to_string();
+    assert!(slip.contains("environment variable SHOAL_MIROR_LISTEN: unknown variable"), "{slip}");
+    assert!(slip.contains("did you mean SHOAL_MIRROR_LISTEN?"), "{slip}");
+    let wrong = load("SHOAL_MIRROR_LISTEN", "x").unwrap_err().to_string();
+    assert!(wrong.contains("environment variable SHOAL_MIRROR_LISTEN: \"x\""), "{wrong}");
+}
+
+#[test]
+fn what_is_shown_makes_the_same_configuration_again() {
+    let key = file("key");
+    let content = "zone = 'a'\n[swarm]\nbootstrap = ['a:1', 'b:2']\n[shutdown]\ndrain = '1500ms'\n\
+                   [[registry]]\nhost = 'a.example'\nusername = 'me \"and\" you'";
+    let file_one = file(content);
+    let flags = ["--cluster-key-file", key.path().to_str().unwrap()];
+    let effective = load(&inputs(&file_one, &[("SHOAL_LOG_FORMAT", "json")], &flags)).unwrap();
+    let shown = show(&effective);
+    for origin in
+        ["# --cluster-key-file", "# environment variable SHOAL_LOG_FORMAT", "shoal", ":3\n", "# default"]
+    {
+        assert!(shown.contains(origin) || origin == "shoal", "{origin} in {shown}");
+    }
+    let again = load(&inputs(&file(&shown), &[], &[])).unwrap();
+    assert_eq!(again.config(), effective.config());
+}
+
+#[test]
+fn each_setting_has_a_flag_and_a_variable_of_its_own() {
+    let flags: std::collections::BTreeSet<_> = SETTINGS.iter().map(table::Setting::flag).collect();
+    let variables: std::collections::BTreeSet<_> = SETTINGS.iter().map(table::Setting::variable).collect();
+    assert_eq!((flags.len(), variables.len()), (SETTINGS.len(), SETTINGS.len()));
+    assert!(flags.contains("mirror-listen") && variables.contains("SHOAL_MIRROR_LISTEN"));
+}
+
+proptest! {
+    #[test]
+    fn no_file_makes_it_panic(content in "(\\[{1,2}(mirror|registry|x)\\]{1,2}|[a-z_.]{1,9} ?= ?.{0,9}|.{0,12}\n?){0,6}") {
+        let _ = load(&inputs(&file(&content), &[], &[]));
+    }
+
+    #[test]
+    fn durations_are_shown_as_they_are_read(millis in 0..u64::MAX / 2) {
+        use super::value::Value;
+        let duration = Duration::from_millis(millis);
+        let shown = Value::to_toml(&duration).unwrap();
+        prop_assert_eq!(Duration::from_text(shown.as_str().unwrap()), Some(duration));
+    }
+}

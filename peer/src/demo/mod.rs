@@ -1,0 +1,23 @@
+//! `shoal demo`: a registry, a seed and several peers on loopback, and a pull through every peer at once.
+//!
+//! [`Demo`] puts them up and pulls; [`Report`] is what came of it. The registry and the pulling client know nothing
+//! of Shoal: the one is asked as any registry, the other asks as containerd does.
+
+mod cluster;
+mod hashing;
+mod image;
+mod manifest;
+mod node;
+mod origin;
+mod pace;
+mod progress;
+mod pull;
+mod reference;
+mod report;
+#[cfg(test)]
+mod tests;
+
+pub use cluster::{Demo, DemoError, Subject};
+pub use progress::Progress;
+pub use reference::{ImageReference, ReferenceError};
+pub use report::{OriginReport, PeerReport, Report, Sources};
