@@ -1,0 +1,177 @@
+//! A TCP relay on loopback, as a link that can be slow, stand still or break.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Mutex, watch};
+use tokio::task::{JoinHandle, JoinSet};
+use tokio::time::Instant;
+
+use crate::ports::free_address;
+use crate::wait::eventually;
+
+/// Small against the rates that tests ask for, so that the rate is kept evenly.
+const CHUNK_BYTES: usize = 32 * 1024;
+
+/// The state of the link.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Link {
+    Up,
+    /// Connections stay open and nothing moves.
+    Frozen,
+    /// Connections break and new ones are refused.
+    Down,
+}
+
+/// A link to one address. Dropping it breaks it for good.
+#[derive(Debug)]
+pub struct Relay {
+    address: SocketAddr,
+    shared: Arc<Shared>,
+    task: JoinHandle<()>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    target: SocketAddr,
+    link: watch::Sender<Link>,
+    /// Towards the client; 0 is no limit.
+    rate_bytes_per_s: AtomicU64,
+    passed_bytes: AtomicU64,
+    /// When the link is free for the next chunk.
+    free_at: Mutex<Instant>,
+}
+
+impl Relay {
+    /// A link to `target` without limits.
+    pub async fn start(target: SocketAddr) -> Self {
+        let address = free_address();
+        let shared = Arc::new(Shared {
+            target,
+            link: watch::Sender::new(Link::Up),
+            rate_bytes_per_s: AtomicU64::new(0),
+            passed_bytes: AtomicU64::new(0),
+            free_at: Mutex::new(Instant::now()),
+        });
+        let listener = TcpListener::bind(address).await.expect("a port for the relay");
+        let task = tokio::spawn(serve(listener, address, Arc::clone(&shared)));
+        Self { address, shared, task }
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Lets at most this many bytes a second through to clients, all connections together; 0 is no limit.
+    pub fn limit(&self, rate_bytes_per_s: u64) {
+        self.shared.rate_bytes_per_s.store(rate_bytes_per_s, Ordering::Relaxed);
+    }
+
+    /// Bytes that went through to clients so far.
+    pub fn passed_bytes(&self) -> u64 {
+        self.shared.passed_bytes.load(Ordering::Relaxed)
+    }
+
+    /// Waits until this many bytes went through since the relay was started.
+    pub async fn passed(&self, bytes: u64, within: Duration) {
+        let what = format!("{bytes} bytes through the relay");
+        eventually(&what, within, async || (self.passed_bytes() >= bytes).then_some(())).await;
+    }
+
+    /// Breaks all connections and refuses new ones.
+    pub fn cut(&self) {
+        self.shared.link.send_replace(Link::Down);
+    }
+
+    /// Lets nothing through, and breaks nothing.
+    pub fn freeze(&self) {
+        self.shared.link.send_replace(Link::Frozen);
+    }
+
+    /// Works again.
+    pub fn mend(&self) {
+        self.shared.link.send_replace(Link::Up);
+    }
+}
+
+impl Drop for Relay {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// Listens while the link is not down; connections live in the set, and die with it.
+async fn serve(listener: TcpListener, address: SocketAddr, shared: Arc<Shared>) {
+    let mut link = shared.link.subscribe();
+    let mut listener = Some(listener);
+    let mut connections = JoinSet::new();
+    loop {
+        let Some(open) = &listener else {
+            until(&mut link, |link| link != Link::Down).await;
+            listener = TcpListener::bind(address).await.ok();
+            continue;
+        };
+        tokio::select! {
+            Ok((client, _)) = open.accept() => { connections.spawn(connect(client, Arc::clone(&shared))); }
+            () = until(&mut link, |link| link == Link::Down) => {
+                connections.shutdown().await;
+                listener = None;
+            }
+            Some(_) = connections.join_next() => {}
+            else => return,
+        }
+    }
+}
+
+async fn until(link: &mut watch::Receiver<Link>, state: impl Fn(Link) -> bool) {
+    // Fails only when the relay is gone, and the task that waits with it.
+    let _ = link.wait_for(|link| state(*link)).await;
+}
+
+async fn connect(mut client: TcpStream, shared: Arc<Shared>) {
+    let Ok(mut server) = TcpStream::connect(shared.target).await else { return };
+    let (mut from_client, mut to_client) = client.split();
+    let (mut from_server, mut to_server) = server.split();
+    let up = async {
+        let _ = tokio::io::copy(&mut from_client, &mut to_server).await;
+        let _ = to_server.shutdown().await;
+    };
+    let down = async {
+        let mut chunk = vec![0; CHUNK_BYTES];
+        while let Ok(count @ 1..) = from_server.read(&mut chunk).await {
+            shared.pass(count).await;
+            if to_client.write_all(&chunk[..count]).await.is_err() {
+                break;
+            }
+        }
+        let _ = to_client.shutdown().await;
+    };
+    // A client that goes takes its server connection with it; a server that has said all ends both.
+    tokio::select! {
+        () = down => {}
+        () = async { up.await; std::future::pending().await } => {}
+    }
+}
+
+impl Shared {
+    /// Waits for this chunk's turn on the link.
+    async fn pass(&self, count: usize) {
+        let mut link = self.link.subscribe();
+        let rate_bytes_per_s = self.rate_bytes_per_s.load(Ordering::Relaxed);
+        if rate_bytes_per_s > 0 {
+            let takes = Duration::from_secs_f64(count as f64 / rate_bytes_per_s as f64);
+            let mut free_at = self.free_at.lock().await;
+            let turn = (*free_at).max(Instant::now()) + takes;
+            *free_at = turn;
+            drop(free_at);
+            tokio::time::sleep_until(turn).await;
+        }
+        until(&mut link, |link| link == Link::Up).await;
+        self.passed_bytes.fetch_add(count as u64, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,3 @@
+//! End to end, as a user would: real registries, real runtimes, real nodes.
+
+mod parts;
