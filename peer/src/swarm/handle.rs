@@ -17,6 +17,9 @@ use super::{BoxStream, Protocol, SwarmCounters, streams::OpenReply};
 /// A stream that is not open by then won't be of use to anyone.
 const OPEN_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// A node that is not connected by then is not there.
+const REACH_TIMEOUT: Duration = Duration::from_secs(5);
+
 /// Talks to the swarm's task. Cheap to clone; when the last one is dropped, the swarm stops.
 #[derive(Clone)]
 pub struct SwarmHandle {
@@ -36,6 +39,8 @@ pub(super) struct Shared {
 /// What a handle asks of the task.
 pub(super) enum Command {
     Dial { node: Option<NodeId>, addresses: Vec<SocketAddr> },
+    /// Like `Dial`; the reply is dropped when the node can't be connected to.
+    Reach { node: NodeId, addresses: Vec<SocketAddr>, reply: oneshot::Sender<()> },
     Learn { node: NodeId, addresses: Vec<SocketAddr> },
     Disconnect { node: NodeId },
     Publish { data: Vec<u8>, reply: oneshot::Sender<Result<(), PublishError>> },
@@ -111,6 +116,16 @@ impl SwarmHandle {
     /// them; without a node, to whoever is at each of them. The outcome is an event, or nothing.
     pub async fn dial(&self, node: Option<NodeId>, addresses: Vec<SocketAddr>) {
         self.tell(Command::Dial { node, addresses }).await;
+    }
+
+    /// Connects to `node` like [`Self::dial`], and says whether it is connected in the end.
+    pub async fn reach(&self, node: NodeId, addresses: Vec<SocketAddr>) -> bool {
+        if self.is_connected(&node) {
+            return true;
+        }
+        let (reply, outcome) = oneshot::channel();
+        self.tell(Command::Reach { node, addresses, reply }).await;
+        matches!(tokio::time::timeout(REACH_TIMEOUT, outcome).await, Ok(Ok(())))
     }
 
     /// Remembers where `node` can be reached, without connecting now.

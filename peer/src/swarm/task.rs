@@ -46,6 +46,8 @@ const SAVE_EVERY: Duration = Duration::from_secs(60);
 const DIALS_PER_TICK: usize = 4;
 /// A node has few addresses that lead to itself; more are somebody's mischief.
 const MAX_OWN_ADDRESSES: usize = 64;
+/// Requests to connect to one node that wait at a time.
+const MAX_WAITING_FOR_ONE: usize = 256;
 /// At the end: for what was just said to reach the neighbours, and for connections to close.
 const FAREWELL: Duration = Duration::from_millis(300);
 const CLOSING: Duration = Duration::from_secs(2);
@@ -61,6 +63,8 @@ pub(super) struct Task {
     /// Each connection's node, and the address it was dialled at.
     connections: HashMap<ConnectionId, (NodeId, Option<SocketAddr>)>,
     own_addresses: HashSet<SocketAddr>,
+    /// Who waits for a node to be connected.
+    reaching: HashMap<NodeId, Vec<oneshot::Sender<()>>>,
 }
 
 impl Task {
@@ -95,6 +99,7 @@ impl Task {
             target_connections: config.target_connections,
             connections: HashMap::new(),
             own_addresses: HashSet::new(),
+            reaching: HashMap::new(),
         })
     }
 
@@ -129,6 +134,7 @@ impl Task {
             Command::Dial { node: None, addresses } => {
                 addresses.into_iter().for_each(|address| self.dial_address(address));
             }
+            Command::Reach { node, addresses, reply } => self.reach(node, addresses, reply),
             Command::Learn { node, addresses } => self.table.learn(node, &addresses),
             Command::Disconnect { node } => {
                 // An error means that it is not connected, which is what was asked for.
@@ -144,6 +150,21 @@ impl Task {
             }
             Command::Stop { .. } => {}
         }
+    }
+
+    fn reach(&mut self, node: NodeId, addresses: Vec<SocketAddr>, reply: oneshot::Sender<()>) {
+        if self.shared.connected().contains(&node) {
+            // An error means that the asker has given up.
+            let _ = reply.send(());
+            return;
+        }
+        let waiting = self.reaching.entry(node).or_default();
+        waiting.retain(|other| !other.is_closed());
+        if waiting.len() < MAX_WAITING_FOR_ONE {
+            waiting.push(reply);
+        }
+        self.table.learn(node, &addresses);
+        self.dial_node(node, addresses);
     }
 
     fn publish(&mut self, data: Vec<u8>) -> Result<(), PublishError> {
@@ -244,6 +265,9 @@ impl Task {
         };
         self.connections.insert(id, (node, dialled));
         self.table.connected(node, dialled);
+        for reply in self.reaching.remove(&node).unwrap_or_default() {
+            let _ = reply.send(());
+        }
         if count == 1 {
             self.shared.connected().insert(node);
             self.outbox.push(SwarmEvent::Connected { node });
@@ -276,6 +300,7 @@ impl Task {
         match peer.as_ref().and_then(secure::node_id) {
             Some(node) => {
                 self.table.failed(node);
+                self.reaching.remove(&node);
                 tracing::debug!(%node, reason, "cannot connect");
             }
             None => tracing::warn!(reason, "cannot connect to a bootstrap node, will retry"),

@@ -1,0 +1,189 @@
+//! Pieces on their way: sent from the store, received, and verified off the reactor.
+
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
+
+use bytes::BytesMut;
+use shoal_protocol::{
+    exchange::{PieceOutcome, Refused},
+    identity::NodeId,
+};
+use tokio::{
+    sync::{mpsc, oneshot},
+    task::spawn_blocking,
+    time::{MissedTickBehavior, interval, timeout},
+};
+
+use super::{
+    Shared,
+    event::{Event, Expected, ReceivedPiece, UploadJob},
+};
+use crate::{
+    lane::{LaneReceiver, LaneSender},
+    metrics::Direction,
+};
+
+/// Pieces that may wait for one neighbour; there are never more upload slots than that.
+pub(super) const MAX_JOBS: usize = 32;
+/// A lane that nothing was sent on for so long is closed.
+const IDLE: Duration = Duration::from_secs(60);
+/// How often the exchange is told that bytes of a piece still come.
+const PROGRESS_EVERY: Duration = Duration::from_millis(500);
+
+/// Sends pieces to one neighbour, one after the other, on a lane that is opened when it is needed.
+pub(super) async fn upload(
+    shared: Arc<Shared>,
+    to: NodeId,
+    mut jobs: mpsc::Receiver<UploadJob>,
+    events: mpsc::Sender<Event>,
+) {
+    let mut lane = None;
+    let mut buffer = Vec::new();
+    loop {
+        let Ok(job) = timeout(IDLE, jobs.recv()).await else {
+            lane = None;
+            continue;
+        };
+        let Some(job) = job else { break };
+        let (digest, piece) = (job.digest, job.header.piece);
+        let sent = match send(&shared, to, &mut lane, &job, &mut buffer).await {
+            Ok(sent) => sent,
+            Err(reason) => {
+                tracing::debug!(%to, %digest, piece, reason, "a piece was not sent");
+                lane = None;
+                false
+            }
+        };
+        if events.send(Event::Uploaded { to, digest, piece, sent }).await.is_err() {
+            break;
+        }
+    }
+}
+
+async fn send(
+    shared: &Shared,
+    to: NodeId,
+    lane: &mut Option<LaneSender>,
+    job: &UploadJob,
+    buffer: &mut Vec<u8>,
+) -> Result<bool, String> {
+    if job.cancelled.load(Ordering::Relaxed) {
+        return Ok(false);
+    }
+    let (file, offset, len_bytes) = (job.file.clone(), job.offset, job.header.len_bytes as usize);
+    let mut bytes = std::mem::take(buffer);
+    let read = spawn_blocking(move || {
+        bytes.resize(len_bytes, 0);
+        file.read_at(offset, &mut bytes).map(|()| bytes)
+    });
+    *buffer = read.await.map_err(|error| error.to_string())??;
+    let open = match lane {
+        Some(open) => open,
+        None => {
+            let addresses = shared.inventory.lane_addresses(&to);
+            let opened = LaneSender::open(&shared.credentials, &shared.swarm, to, &addresses).await;
+            lane.insert(opened.map_err(|error| error.to_string())?)
+        }
+    };
+    open.send(job.header, buffer).await.map_err(|error| error.to_string())?;
+    Ok(true)
+}
+
+/// Receives the pieces of one lane until it ends.
+pub(super) async fn receive(shared: Arc<Shared>, mut lane: LaneReceiver, events: mpsc::Sender<Event>) {
+    let from = lane.node();
+    let _counted = shared.metrics.lane(Direction::In);
+    let progress = lane.progress();
+    let watch = async {
+        let mut ticks = interval(PROGRESS_EVERY);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut seen_bytes = 0;
+        loop {
+            ticks.tick().await;
+            let total_bytes = progress.total_bytes();
+            if total_bytes != seen_bytes && events.send(Event::LaneProgress { from }).await.is_err() {
+                break;
+            }
+            seen_bytes = total_bytes;
+        }
+    };
+    let result = tokio::select! {
+        result = receive_all(&shared, from, &mut lane, &events) => result,
+        () = watch => Ok(()),
+    };
+    if let Err(reason) = result {
+        tracing::debug!(%from, reason, "its lane broke");
+    }
+}
+
+async fn receive_all(
+    shared: &Arc<Shared>,
+    from: NodeId,
+    lane: &mut LaneReceiver,
+    events: &mpsc::Sender<Event>,
+) -> Result<(), String> {
+    let mut buffer = BytesMut::new();
+    while let Some((header, bytes)) = lane.next(buffer).await.map_err(|error| error.to_string())? {
+        let (reply, verdict) = oneshot::channel();
+        let asked = events.send(Event::PieceArrived { from, header, reply }).await;
+        let (Ok(()), Ok(verdict)) = (asked, verdict.await) else { return Ok(()) };
+        match verdict {
+            Ok(expected) => {
+                let piece = ReceivedPiece { from, piece: header.piece, bytes, expected };
+                verify_later(shared, piece, events).await;
+                buffer = BytesMut::new();
+            }
+            Err(refused @ Refused::Length) => return Err(refused.to_string()),
+            Err(_) => buffer = bytes,
+        }
+    }
+    Ok(())
+}
+
+/// Verifies a piece on a thread of its own, once fewer than the bound are being verified.
+async fn verify_later(shared: &Arc<Shared>, piece: ReceivedPiece, events: &mpsc::Sender<Event>) {
+    let Ok(place) = Arc::clone(&shared.verifiers).acquire_owned().await else { return };
+    let events = events.clone();
+    let metrics = shared.metrics.clone();
+    tokio::spawn(async move {
+        let (from, index, len_bytes) = (piece.from, piece.piece, piece.bytes.len() as u64);
+        let digest = piece.expected.arrival.digest;
+        let outcome = verify_and_store(piece).await;
+        drop(place);
+        if outcome == PieceOutcome::Corrupt {
+            metrics.verification_failed();
+        }
+        // An error means that the exchange has stopped.
+        let _ = events.send(Event::PieceDone { from, digest, piece: index, len_bytes, outcome }).await;
+    });
+}
+
+async fn verify_and_store(piece: ReceivedPiece) -> PieceOutcome {
+    let ReceivedPiece { from, piece: index, bytes, expected } = piece;
+    let Expected { arrival, mut progress } = expected;
+    let digest = arrival.digest;
+    let partial = match progress.wait_for(|state| state.partial.is_some() || state.end.is_some()).await {
+        Ok(state) => state.partial.clone(),
+        Err(_) => None,
+    };
+    let Some(partial) = partial else { return PieceOutcome::Lost };
+    let verified = spawn_blocking(move || {
+        if !arrival.check.verify(&bytes) {
+            return PieceOutcome::Corrupt;
+        }
+        match partial.write_piece(index, &bytes) {
+            Ok(()) => PieceOutcome::Stored,
+            Err(error) => {
+                tracing::warn!(%digest, piece = index, %error, "a verified piece can't be kept");
+                PieceOutcome::Lost
+            }
+        }
+    });
+    let outcome = verified.await.unwrap_or(PieceOutcome::Lost);
+    if outcome == PieceOutcome::Corrupt {
+        tracing::warn!(%from, %digest, piece = index, "sent a piece that does not fit the chain");
+    }
+    outcome
+}
