@@ -1,0 +1,267 @@
+//! How a registry is configured.
+
+use std::{fmt, path::PathBuf, str::FromStr, time::Duration};
+
+use reqwest::Url;
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
+use shoal_protocol::reference::{RegistryHost, Repository};
+
+/// One registry that a seed may ask.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct RegistryConfig {
+    /// The registry, as images name it (`docker.io`).
+    #[serde(deserialize_with = "parsed", serialize_with = "displayed")]
+    pub host: RegistryHost,
+    /// Where it is reached, in order of preference. Empty: `https://` and the host.
+    #[serde(default)]
+    pub endpoints: Vec<Endpoint>,
+    /// Account for Basic access and for token services.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub username: Option<String>,
+    /// The account's password.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub password: Option<Secret>,
+    /// A file that holds the password, read each time it is needed so that it may be replaced at any time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub password_file: Option<PathBuf>,
+    /// PEM certificates of authorities to trust besides the system's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ca_file: Option<PathBuf>,
+    /// How long and how much.
+    #[serde(default)]
+    pub limits: RegistryLimits,
+}
+
+/// How patient a seed is with a registry, and how much it asks of it at a time.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RegistryLimits {
+    /// Longest wait for a connection.
+    pub connect_timeout_ms: u64,
+    /// Longest wait for the head of an answer, redirects not included.
+    pub answer_timeout_ms: u64,
+    /// Longest silence within a body.
+    pub idle_timeout_ms: u64,
+    /// Most requests under way at a time; more wait for their turn.
+    pub max_concurrent_requests: usize,
+}
+
+impl Default for RegistryLimits {
+    fn default() -> Self {
+        Self {
+            connect_timeout_ms: 5_000,
+            // A runtime gives a mirror 30 s for its head; a seed must have failed over before that.
+            answer_timeout_ms: 12_000,
+            idle_timeout_ms: 15_000,
+            max_concurrent_requests: 32,
+        }
+    }
+}
+
+impl RegistryLimits {
+    pub(crate) fn connect_timeout(&self) -> Duration {
+        Duration::from_millis(self.connect_timeout_ms)
+    }
+
+    pub(crate) fn answer_timeout(&self) -> Duration {
+        Duration::from_millis(self.answer_timeout_ms)
+    }
+
+    pub(crate) fn idle_timeout(&self) -> Duration {
+        Duration::from_millis(self.idle_timeout_ms)
+    }
+}
+
+impl RegistryConfig {
+    /// A registry with nothing said but its name.
+    pub fn for_host(host: RegistryHost) -> Self {
+        Self {
+            host,
+            endpoints: Vec::new(),
+            username: None,
+            password: None,
+            password_file: None,
+            ca_file: None,
+            limits: RegistryLimits::default(),
+        }
+    }
+
+    /// The endpoints to try, in order; never empty.
+    ///
+    /// # Errors
+    /// When none is configured and the host makes no URL.
+    pub(crate) fn effective_endpoints(&self) -> Result<Vec<Endpoint>, EndpointError> {
+        if !self.endpoints.is_empty() {
+            return Ok(self.endpoints.clone());
+        }
+        // Docker Hub's images are named after a host that serves none.
+        let host = match self.host.as_str() {
+            "docker.io" | "index.docker.io" => "registry-1.docker.io",
+            host => host,
+        };
+        Ok(vec![format!("https://{host}").parse()?])
+    }
+}
+
+/// The base URL of a registry: `http` or `https`, a host, perhaps a port and a path.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Endpoint(Url);
+
+/// Why a text is not an endpoint.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum EndpointError {
+    /// Not a URL at all.
+    #[error("not a URL ({0}); an endpoint is written https://host[:port][/path]")]
+    NotAUrl(String),
+    /// Neither `https` nor `http`.
+    #[error("an endpoint starts with https:// (or http://, where plain HTTP is meant), not {0}://")]
+    Scheme(String),
+    /// A user, a password, a query or a fragment.
+    #[error("an endpoint has no {0}; credentials go into username and password_file")]
+    Unexpected(&'static str),
+}
+
+impl Endpoint {
+    pub(crate) fn is_plain_http(&self) -> bool {
+        self.0.scheme() == "http"
+    }
+
+    /// The URL of `item` (`manifests/latest`) of a repository.
+    pub(crate) fn url(&self, repository: &Repository, item: &str) -> Url {
+        let mut url = self.0.clone();
+        let prefix = self.0.path().trim_end_matches('/');
+        url.set_path(&format!("{prefix}/v2/{repository}/{item}"));
+        url
+    }
+}
+
+impl FromStr for Endpoint {
+    type Err = EndpointError;
+
+    fn from_str(text: &str) -> Result<Self, EndpointError> {
+        let url = Url::parse(text).map_err(|error| EndpointError::NotAUrl(error.to_string()))?;
+        if !matches!(url.scheme(), "http" | "https") {
+            return Err(EndpointError::Scheme(url.scheme().to_owned()));
+        }
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err(EndpointError::Unexpected("user or password"));
+        }
+        if url.query().is_some() || url.fragment().is_some() {
+            return Err(EndpointError::Unexpected("query or fragment"));
+        }
+        Ok(Self(url))
+    }
+}
+
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0.as_str())
+    }
+}
+
+impl fmt::Debug for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl<'de> Deserialize<'de> for Endpoint {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        parsed(deserializer)
+    }
+}
+
+impl Serialize for Endpoint {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// A text that no log, error or printed configuration shows.
+#[derive(Clone, Deserialize)]
+#[serde(transparent)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Keeps `text`.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// The text itself: for the wire only.
+    pub(crate) fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("(hidden)")
+    }
+}
+
+impl Serialize for Secret {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str("(hidden)")
+    }
+}
+
+fn parsed<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    T: FromStr<Err: fmt::Display>,
+{
+    let text = String::deserialize(deserializer)?;
+    text.parse().map_err(|error| D::Error::custom(format_args!("{text:?}: {error}")))
+}
+
+fn displayed<S: Serializer>(value: &impl fmt::Display, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn from_json(text: &str) -> Result<RegistryConfig, serde_json::Error> {
+        serde_json::from_str(text)
+    }
+
+    #[test]
+    fn docker_hub_is_reached_where_it_serves() {
+        let config = from_json(r#"{"host": "docker.io"}"#).expect("valid");
+        let endpoints = config.effective_endpoints().expect("one endpoint");
+        assert_eq!(endpoints, ["https://registry-1.docker.io".parse().expect("a URL")]);
+    }
+
+    #[test]
+    fn a_url_keeps_the_path_of_its_endpoint() {
+        let endpoint: Endpoint = "https://proxy.example/docker/".parse().expect("valid");
+        let repository = "library/nginx".parse().expect("valid");
+        let url = endpoint.url(&repository, "manifests/latest");
+        assert_eq!(url.as_str(), "https://proxy.example/docker/v2/library/nginx/manifests/latest");
+    }
+
+    #[test]
+    fn endpoints_that_hide_something_are_refused() {
+        for text in ["ftp://host", "https://user:secret@host", "https://host/?token=1", "host"] {
+            let error = from_json(&format!(r#"{{"host": "a.example", "endpoints": ["{text}"]}}"#));
+            assert!(error.is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn unknown_keys_are_errors() {
+        let error = from_json(r#"{"host": "a.example", "endpoint": "https://a.example"}"#);
+        assert!(error.expect_err("unknown key").to_string().contains("unknown field `endpoint`"));
+    }
+
+    #[test]
+    fn a_password_is_never_shown() {
+        let config = from_json(r#"{"host": "a.example", "username": "u", "password": "s3cret"}"#);
+        let config = config.expect("valid");
+        let printed = serde_json::to_string(&config).expect("printable");
+        assert!(!printed.contains("s3cret") && !format!("{config:?}").contains("s3cret"));
+    }
+}

@@ -1,0 +1,255 @@
+//! One registry: its endpoints, its account, and how much is asked of it at a time.
+
+use std::{
+    sync::Arc,
+    time::{Instant, SystemTime},
+};
+
+use http::{
+    HeaderMap, HeaderValue, Method, StatusCode,
+    header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, LOCATION, RANGE},
+};
+use reqwest::{Client, Response, Url, redirect::Policy};
+use shoal_protocol::reference::Repository;
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::timeout,
+};
+
+use super::{
+    auth::Auth,
+    body,
+    credentials::Credentials,
+    error::{OriginError, PublicUrl, Trouble},
+    quiet::{Quiet, retry_after},
+    redirect::{MAX_REDIRECTS, next_hop, same_origin},
+    tls,
+};
+use crate::{
+    config::{Endpoint, RegistryConfig, RegistryLimits},
+    metrics::{Kind, OriginMetrics},
+};
+
+const USER_AGENT: &str = concat!("shoal/", env!("CARGO_PKG_VERSION"));
+
+/// Asks one registry.
+pub(super) struct Registry {
+    /// What metrics call it.
+    pub(super) label: String,
+    endpoints: Vec<(Endpoint, Quiet)>,
+    client: Client,
+    auth: Auth,
+    limits: RegistryLimits,
+    budget: Arc<Semaphore>,
+    metrics: OriginMetrics,
+}
+
+/// What to ask of a repository.
+#[derive(Clone, Debug)]
+pub(super) struct Ask<'a> {
+    pub(super) kind: Kind,
+    pub(super) method: Method,
+    pub(super) repository: &'a Repository,
+    /// `manifests/…` or `blobs/…`.
+    pub(super) item: String,
+    pub(super) accept: Option<&'static str>,
+    pub(super) range: Option<String>,
+    /// An endpoint to ask only when no other answers, as it gave wrong bytes before.
+    pub(super) avoid: Option<usize>,
+}
+
+/// The head of an answer, and its body to be read.
+pub(super) struct Answer {
+    pub(super) response: Response,
+    /// The URL that was asked first.
+    pub(super) url: PublicUrl,
+    /// Whether another URL answered than the one asked first.
+    pub(super) was_redirected: bool,
+    pub(super) endpoint: usize,
+    /// Held for as long as the body is being read.
+    pub(super) permit: Option<OwnedSemaphorePermit>,
+}
+
+impl Registry {
+    pub(super) fn new(
+        config: &RegistryConfig,
+        label: String,
+        metrics: OriginMetrics,
+    ) -> Result<Self, RegistryError> {
+        let limits = config.limits.clone();
+        let endpoints = config.effective_endpoints()?;
+        let client = Client::builder()
+            .tls_backend_preconfigured(tls::client_config(config.ca_file.as_deref())?)
+            .https_only(!endpoints.iter().any(Endpoint::is_plain_http))
+            .redirect(Policy::none())
+            .referer(false)
+            .user_agent(USER_AGENT)
+            .http2_adaptive_window(true)
+            .connect_timeout(limits.connect_timeout())
+            .read_timeout(limits.idle_timeout())
+            .build()
+            .map_err(|error| RegistryError::Client(error.to_string()))?;
+        let credentials = Credentials::from_config(config)?;
+        let auth =
+            Auth::new(label.clone(), client.clone(), credentials, limits.answer_timeout(), metrics.clone());
+        let budget = Arc::new(Semaphore::new(limits.max_concurrent_requests.clamp(1, Semaphore::MAX_PERMITS)));
+        let endpoints = endpoints.into_iter().map(|endpoint| (endpoint, Quiet::default())).collect();
+        Ok(Self { label, endpoints, client, auth, limits, budget, metrics })
+    }
+
+    /// The first endpoint's answer that is neither a failure to connect, nor 5xx, nor 429. Any other status is
+    /// the caller's to judge.
+    pub(super) async fn ask(&self, ask: &Ask<'_>) -> Result<Answer, OriginError> {
+        let permit = Arc::clone(&self.budget).acquire_owned().await.ok();
+        let mut failed = None;
+        for index in self.order(ask.avoid) {
+            match self.ask_endpoint(index, ask).await {
+                Err(error) if error.is_temporary() => {
+                    tracing::debug!(registry = self.label, %error, "endpoint failed");
+                    failed = Some(error);
+                }
+                Err(error) => return Err(error),
+                Ok(answer) => return Ok(Answer { permit, ..answer }),
+            }
+        }
+        Err(failed.unwrap_or_else(|| OriginError::Unlisted { registry: self.label.clone() }))
+    }
+
+    pub(super) fn endpoint_count(&self) -> usize {
+        self.endpoints.len()
+    }
+
+    fn order(&self, avoid: Option<usize>) -> impl Iterator<Item = usize> {
+        let all = 0..self.endpoints.len();
+        all.clone().filter(move |index| Some(*index) != avoid).chain(all.filter(move |index| Some(*index) == avoid))
+    }
+
+    async fn ask_endpoint(&self, index: usize, ask: &Ask<'_>) -> Result<Answer, OriginError> {
+        let (endpoint, quiet) = &self.endpoints[index];
+        let url = endpoint.url(ask.repository, &ask.item);
+        let public = PublicUrl::from(&url);
+        if let Some(left) = quiet.remaining() {
+            let trouble = Trouble::new(&public, "is not asked now, as it wanted fewer requests");
+            return Err(OriginError::TooManyRequests { trouble, retry_after: Some(left) });
+        }
+        let key = (index, ask.repository.clone());
+        let known = self.auth.known(&key, &public).await?;
+        let mut answer = self.follow(&url, ask, known.clone()).await?;
+        if answer.response.status() == StatusCode::UNAUTHORIZED && !answer.was_redirected {
+            let better = self.auth.challenged(&key, &url, answer.response.headers(), known.as_ref()).await?;
+            if better.is_some() {
+                answer = self.follow(&url, ask, better).await?;
+            }
+        }
+        check_load(&answer, quiet)?;
+        body::require_identity(answer.response.headers(), &public)?;
+        Ok(Answer { endpoint: index, ..answer })
+    }
+
+    /// Sends the request, and again to where each redirect leads. `authorization` stays with the first host.
+    async fn follow(
+        &self,
+        first: &Url,
+        ask: &Ask<'_>,
+        mut authorization: Option<HeaderValue>,
+    ) -> Result<Answer, OriginError> {
+        let started = Instant::now();
+        let mut url = first.clone();
+        for hop in 0..=MAX_REDIRECTS {
+            let sent = self.send(&url, ask, authorization.as_ref()).await;
+            let response = sent.inspect_err(|_| self.count(ask, None, started))?;
+            if !is_redirect(response.status()) {
+                self.count(ask, Some(response.status()), started);
+                let url = PublicUrl::from(first);
+                return Ok(Answer { response, url, was_redirected: hop > 0, endpoint: 0, permit: None });
+            }
+            let location = response.headers().get(LOCATION).and_then(|value| value.to_str().ok());
+            let next = next_hop(&url, location)
+                .map_err(|error| OriginError::refused(&PublicUrl::from(&url), error.to_string()))?;
+            if !same_origin(first, &next) {
+                authorization = None;
+            }
+            url = next;
+        }
+        Err(OriginError::refused(&PublicUrl::from(first), format!("redirects more than {MAX_REDIRECTS} times")))
+    }
+
+    async fn send(
+        &self,
+        url: &Url,
+        ask: &Ask<'_>,
+        authorization: Option<&HeaderValue>,
+    ) -> Result<Response, OriginError> {
+        let public = PublicUrl::from(url);
+        let mut headers = HeaderMap::new();
+        headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+        headers.extend(ask.accept.map(|types| (ACCEPT, HeaderValue::from_static(types))));
+        headers.extend(ask.range.as_ref().and_then(|range| Some((RANGE, range.parse().ok()?))));
+        headers.extend(authorization.map(|value| (AUTHORIZATION, value.clone())));
+        let request = self.client.request(ask.method.clone(), url.clone()).headers(headers);
+        let patience = self.limits.answer_timeout();
+        match timeout(patience, request.send()).await {
+            Ok(sent) => sent.map_err(|error| OriginError::from_client(&public, error)),
+            Err(_) => Err(OriginError::unavailable(&public, format!("did not answer within {patience:?}"))),
+        }
+    }
+
+    fn count(&self, ask: &Ask<'_>, status: Option<StatusCode>, started: Instant) {
+        let status = status.map(|status| status.as_u16());
+        self.metrics.requested(&self.label, ask.kind, status, started.elapsed());
+    }
+}
+
+impl Answer {
+    /// This answer, if it is a success.
+    pub(super) fn success(self) -> Result<Self, OriginError> {
+        let status = self.response.status();
+        let trouble = Trouble::new(&self.url, format!("answered {status}"));
+        match status {
+            status if status.is_success() => Ok(self),
+            StatusCode::NOT_FOUND | StatusCode::GONE => Err(OriginError::NotFound(trouble)),
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Err(OriginError::Denied(trouble)),
+            _ => Err(OriginError::Refused(trouble)),
+        }
+    }
+}
+
+/// Why a registry's configuration can't be used.
+#[derive(Debug, thiserror::Error)]
+pub enum RegistryError {
+    /// An endpoint, or the one made of the host.
+    #[error("endpoints: {0}")]
+    Endpoint(#[from] crate::config::EndpointError),
+    /// The account.
+    #[error(transparent)]
+    Credentials(#[from] super::CredentialsError),
+    /// Authorities or TLS itself.
+    #[error(transparent)]
+    Tls(#[from] tls::TlsError),
+    /// The HTTP client.
+    #[error("no HTTP client could be made: {0}")]
+    Client(String),
+}
+
+/// Turns the statuses that mean "not now" into errors, and keeps quiet for as long as they ask.
+fn check_load(answer: &Answer, quiet: &Quiet) -> Result<(), OriginError> {
+    let status = answer.response.status();
+    if status != StatusCode::TOO_MANY_REQUESTS && !status.is_server_error() {
+        return Ok(());
+    }
+    let retry_after = retry_after(answer.response.headers(), SystemTime::now());
+    if let (Some(wait), false) = (retry_after, answer.was_redirected) {
+        quiet.keep_for(wait);
+    }
+    let trouble = Trouble::new(&answer.url, format!("answered {status}"));
+    Err(match status {
+        StatusCode::TOO_MANY_REQUESTS => OriginError::TooManyRequests { trouble, retry_after },
+        // "Not implemented" stays so, however often it is asked: a fallback may know another way.
+        StatusCode::NOT_IMPLEMENTED => return Ok(()),
+        _ => OriginError::Unavailable { trouble, retry_after },
+    })
+}
+
+fn is_redirect(status: StatusCode) -> bool {
+    matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308)
+}
