@@ -7,7 +7,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 /// Why no message came out of a stream.
 #[derive(Debug, thiserror::Error)]
-pub enum FrameError {
+pub(crate) enum FrameError {
     /// The stream broke.
     #[error("the stream broke: {0}")]
     Io(#[from] io::Error),
@@ -22,7 +22,7 @@ pub enum FrameError {
 ///
 /// # Errors
 /// When the stream breaks or the frame is longer than allowed.
-pub async fn read_frame<'a>(
+pub(crate) async fn read_frame<'a>(
     stream: &mut (impl AsyncRead + Unpin),
     max_bytes: usize,
     buffer: &'a mut Vec<u8>,
@@ -46,7 +46,7 @@ pub async fn read_frame<'a>(
 ///
 /// # Errors
 /// When the stream breaks or ends, or what came is not such a message.
-pub async fn read_message<T: Wire>(
+pub(crate) async fn read_message<T: Wire>(
     stream: &mut (impl AsyncRead + Unpin),
     max_bytes: usize,
 ) -> Result<T, FrameError> {
@@ -60,7 +60,7 @@ pub async fn read_message<T: Wire>(
 ///
 /// # Errors
 /// When the stream breaks.
-pub async fn write_message(stream: &mut (impl AsyncWrite + Unpin), message: &impl Wire) -> io::Result<()> {
+pub(crate) async fn write_message(stream: &mut (impl AsyncWrite + Unpin), message: &impl Wire) -> io::Result<()> {
     let mut bytes = Vec::new();
     encode_frame(message, &mut bytes);
     stream.write_all(&bytes).await?;

@@ -9,11 +9,11 @@ use std::{
 use bytes::Bytes;
 use shoal_protocol::{
     digest::Digest,
+    exchange::Members,
     identity::NodeId,
     inventory::Inventory,
     membership::Role,
     ownership,
-    exchange::Members,
     wire::{Announcement, Answer, Holding, InventoryList, Query, SnapshotEntry, Wire},
 };
 use tokio::sync::Notify;
@@ -79,7 +79,9 @@ impl InventoryHandle {
     pub async fn handle_gossip(&self, from: NodeId, data: Bytes) {
         let announcement = match Announcement::decode(&data) {
             Ok(announcement) if announcement.node == from => announcement,
-            Ok(announcement) => return tracing::warn!(%from, claimed = %announcement.node, "gossip about another node"),
+            Ok(announcement) => {
+                return tracing::warn!(%from, claimed = %announcement.node, "gossip about another node");
+            }
             Err(error) => return tracing::warn!(%from, %error, "gossip that can't be read"),
         };
         let believed = self.lock().handle_announcement(self.shared.clock.now(), &announcement);
@@ -143,7 +145,10 @@ impl InventoryHandle {
     pub fn is_seed(&self, node: &NodeId) -> bool {
         let inventory = self.lock();
         // Records in the inventory have had their tokens verified.
-        inventory.node(node).and_then(|record| record.role.as_ref()).is_some_and(|token| token.role == Role::Seed)
+        inventory
+            .node(node)
+            .and_then(|record| record.role.as_ref())
+            .is_some_and(|token| token.role == Role::Seed)
     }
 
     /// Where a node's swarm listens.
@@ -191,7 +196,8 @@ impl InventoryHandle {
             let inventory = self.clone();
             tokio::spawn(async move {
                 if let Some(Answer::Inventory(list)) = inventory.ask(node, &Query::Inventory).await {
-                    let believed = inventory.lock().handle_inventory(inventory.shared.clock.now(), node, &list);
+                    let believed =
+                        inventory.lock().handle_inventory(inventory.shared.clock.now(), node, &list);
                     if let Err(error) = believed {
                         tracing::warn!(%node, %error, "its list is not believed");
                     }

@@ -349,7 +349,10 @@ mod tests {
     }
 
     fn trouble() -> Trouble {
-        Trouble { url: PublicUrl::from(&Url::parse("https://r.test/").expect("valid")), what: "fails".to_owned() }
+        Trouble {
+            url: PublicUrl::from(&Url::parse("https://r.test/").expect("valid")),
+            what: "fails".to_owned(),
+        }
     }
 
     fn down() -> OriginError {

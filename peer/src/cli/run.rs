@@ -1,10 +1,8 @@
 //! `shoal peer` and `shoal seed`: from a configuration to a node that runs until it is told to stop.
 
-use std::{convert::Infallible, future};
-
 use shoal_protocol::membership::Role;
 
-use crate::{config::Config, logging};
+use crate::{config::Config, logging, node::Node};
 
 use super::{
     args::NodeArgs,
@@ -42,14 +40,6 @@ async fn serve(config: Config, role: Role) -> Result<(), CliError> {
     }
 }
 
-struct Node(Infallible);
-
-impl Node {
-    async fn shutdown(self) {
-        match self.0 {}
-    }
-}
-
-async fn start(_config: Config, role: Role) -> Result<Node, CliError> {
-    future::ready(Err(CliError::new(Exit::CouldNotRun, format!("this build can't run as {role:?}")))).await
+async fn start(config: Config, role: Role) -> Result<Node, CliError> {
+    Node::start(config, role).await.map_err(|error| CliError::new(Exit::CouldNotRun, error))
 }

@@ -66,14 +66,20 @@ impl Pull {
                 store(partial.clone(), piece, vec![bytes]).await.map_err(PullError::Sink)?;
                 let (digest, chain) = (self.digest, chain.clone());
                 // An error means that the exchange has stopped.
-                let _ = self.events.send(Event::Authored { digest, chain, pieces: vec![piece], len_bytes }).await;
+                let _ =
+                    self.events.send(Event::Authored { digest, chain, pieces: vec![piece], len_bytes }).await;
             }
         }
         Ok(())
     }
 }
 
-async fn report(events: &mpsc::Sender<Event>, digest: Digest, image: &ImageName, result: Result<(), PullError>) {
+async fn report(
+    events: &mpsc::Sender<Event>,
+    digest: Digest,
+    image: &ImageName,
+    result: Result<(), PullError>,
+) {
     let result = result.map_err(|error| {
         tracing::warn!(%digest, %image, %error, "the pull from the origin ended early");
         reason(&error)

@@ -25,7 +25,7 @@ use crate::{
 /// One thing that happened.
 pub(super) enum Event {
     /// Somebody on this node, or a neighbour that asks a seed, wants a blob.
-    Fetch { digest: Digest, image: ImageName, reply: Option<oneshot::Sender<ProgressReceiver>> },
+    Fetch { digest: Digest, image: ImageName, reply: Option<oneshot::Sender<Option<ProgressReceiver>>> },
     /// The look-up before a fetch is done: pieces of an earlier run, if there are any.
     FetchReady { digest: Digest, image: ImageName, resumed: Option<Resumed> },
     /// A reader waits for a piece, or is done.

@@ -121,15 +121,15 @@ impl ExchangeHandle {
         Self { events }
     }
 
-    /// Fetches a blob that the store does not have, or joins the fetch that is under way.
+    /// Fetches a blob, or joins the fetch that is under way; `None` when it is in the store by now.
     ///
     /// # Errors
     /// When the node is shutting down.
-    pub async fn fetch(&self, digest: Digest, image: ImageName) -> Result<Fetching, Stopped> {
+    pub async fn fetch(&self, digest: Digest, image: ImageName) -> Result<Option<Fetching>, Stopped> {
         let (reply, progress) = oneshot::channel();
         self.tell(Event::Fetch { digest, image, reply: Some(reply) }).await;
         let progress = progress.await.map_err(|_| Stopped)?;
-        Ok(Fetching::new(digest, progress, self.clone()))
+        Ok(progress.map(|progress| Fetching::new(digest, progress, self.clone())))
     }
 
     /// A member opened a control stream.

@@ -6,10 +6,10 @@ use std::{
 };
 
 use shoal_protocol::{
-    chain::{Chain, ChainBuilder},
+    chain::{Chain, ChainBuilder, ChainUpdate},
     digest::Digest,
     geometry::Geometry,
-    wire::{ChainUpdate, Wire},
+    wire::Wire,
 };
 
 use super::Shared;
@@ -66,7 +66,8 @@ pub(super) fn open_complete(shared: &Shared, digest: &Digest) -> Option<(Chain, 
             return None;
         }
     };
-    let kept = shared.store.chain(digest).and_then(|bytes| decode_chain(digest, &bytes)).filter(Chain::is_whole);
+    let kept =
+        shared.store.chain(digest).and_then(|bytes| decode_chain(digest, &bytes)).filter(Chain::is_whole);
     let chain = kept.or_else(|| make_chain(shared, digest, &blob))?;
     Some((chain, blob))
 }

@@ -41,8 +41,7 @@ pub(super) struct Transfer {
 
 impl Transfer {
     pub(super) fn new() -> Self {
-        let nothing =
-            Progress { partial: None, have: Bitfield::empty(0), is_streamable: false, end: None };
+        let nothing = Progress { partial: None, have: Bitfield::empty(0), is_streamable: false, end: None };
         let (progress, _) = watch::channel(nothing);
         Self { progress, unrecorded: Vec::new(), is_recording: false, last_recorded: Instant::now() }
     }

@@ -89,6 +89,11 @@ impl Metrics {
         self.received_bytes.with_label_values(&[source.label()]).inc_by(bytes);
     }
 
+    /// Bytes counted by [`Self::received`] so far.
+    pub fn received_bytes(&self, source: Source) -> u64 {
+        self.received_bytes.with_label_values(&[source.label()]).get()
+    }
+
     /// Counts a request to an origin; `status` is `None` where no answer came.
     ///
     /// `registry` must come from the configuration, not from a request.

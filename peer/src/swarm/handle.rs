@@ -38,14 +38,35 @@ pub(super) struct Shared {
 
 /// What a handle asks of the task.
 pub(super) enum Command {
-    Dial { node: Option<NodeId>, addresses: Vec<SocketAddr> },
+    Dial {
+        node: Option<NodeId>,
+        addresses: Vec<SocketAddr>,
+    },
     /// Like `Dial`; the reply is dropped when the node can't be connected to.
-    Reach { node: NodeId, addresses: Vec<SocketAddr>, reply: oneshot::Sender<()> },
-    Learn { node: NodeId, addresses: Vec<SocketAddr> },
-    Disconnect { node: NodeId },
-    Publish { data: Vec<u8>, reply: oneshot::Sender<Result<(), PublishError>> },
-    Open { node: NodeId, protocol: Protocol, reply: OpenReply },
-    Stop { done: oneshot::Sender<()> },
+    Reach {
+        node: NodeId,
+        addresses: Vec<SocketAddr>,
+        reply: oneshot::Sender<()>,
+    },
+    Learn {
+        node: NodeId,
+        addresses: Vec<SocketAddr>,
+    },
+    Disconnect {
+        node: NodeId,
+    },
+    Publish {
+        data: Vec<u8>,
+        reply: oneshot::Sender<Result<(), PublishError>>,
+    },
+    Open {
+        node: NodeId,
+        protocol: Protocol,
+        reply: OpenReply,
+    },
+    Stop {
+        done: oneshot::Sender<()>,
+    },
 }
 
 /// A stream was not opened.

@@ -3,9 +3,7 @@
 use http::Method;
 use shoal_seed::origin::{Descriptor, OriginError, Origins};
 
-use crate::support::{
-    OCI_MANIFEST, Reply, TestOrigin, config, content, digest, image, metrics, origins,
-};
+use crate::support::{OCI_MANIFEST, Reply, TestOrigin, config, content, digest, image, metrics, origins};
 
 const MANIFEST: &str = r#"{"config": {}, "layers": []}"#;
 

@@ -19,7 +19,11 @@ use crate::support::{Collector, Reply, Seen, TestOrigin, config, content, digest
 /// Some pieces, the last of them short.
 const BLOB_BYTES: usize = 64 * 1024 * 5 + 1000;
 
-async fn pull(puller: &Puller, blob: &Bytes, from: Option<&Chain>) -> (Result<ChainBuilder, PullError>, Collector) {
+async fn pull(
+    puller: &Puller,
+    blob: &Bytes,
+    from: Option<&Chain>,
+) -> (Result<ChainBuilder, PullError>, Collector) {
     let sink = Collector::default();
     let pulled = puller.pull_blob(&image(), &digest(blob), from, &sink).await;
     (pulled, sink)

@@ -107,7 +107,10 @@ impl Reply {
             }
             part.map(Frame::data)
         });
-        Self { response: Response::new(BodyExt::boxed(StreamBody::new(Box::pin(frames)))), delay: Duration::ZERO }
+        Self {
+            response: Response::new(BodyExt::boxed(StreamBody::new(Box::pin(frames)))),
+            delay: Duration::ZERO,
+        }
     }
 
     pub(crate) fn with_status(mut self, status: u16) -> Self {

@@ -37,13 +37,18 @@ impl Task {
         &mut self,
         digest: Digest,
         image: ImageName,
-        reply: Option<oneshot::Sender<ProgressReceiver>>,
+        reply: Option<oneshot::Sender<Option<ProgressReceiver>>>,
     ) {
         let is_new = !self.transfers.contains_key(&digest);
-        let transfer = self.transfers.entry(digest).or_insert_with(Transfer::new);
+        let is_stored = is_new && self.shared.store.info(&digest).is_some();
+        let progress = (!is_stored)
+            .then(|| self.transfers.entry(digest).or_insert_with(Transfer::new).progress.subscribe());
         if let Some(reply) = reply {
             // An error means that the asker has gone.
-            let _ = reply.send(transfer.progress.subscribe());
+            let _ = reply.send(progress);
+        }
+        if is_stored {
+            return;
         }
         if is_new {
             self.prepare(digest, image);
@@ -135,7 +140,13 @@ impl Task {
         });
     }
 
-    pub(super) fn on_authored(&mut self, digest: &Digest, chain: Chain, pieces: &[PieceIndex], len_bytes: u64) {
+    pub(super) fn on_authored(
+        &mut self,
+        digest: &Digest,
+        chain: Chain,
+        pieces: &[PieceIndex],
+        len_bytes: u64,
+    ) {
         self.shared.metrics.received(Source::Origin, len_bytes);
         self.machine.handle_author_chain(self.shared.clock.now(), digest, chain, pieces);
         self.note_stored(digest, pieces);
@@ -154,7 +165,8 @@ impl Task {
             let is_due = !transfer.is_recording
                 && !transfer.unrecorded.is_empty()
                 && transfer.last_recorded.elapsed() >= RECORD_EVERY;
-            let (true, Some(partial), Some(chain)) = (is_due, transfer.partial(), self.machine.chain(digest)) else {
+            let (true, Some(partial), Some(chain)) = (is_due, transfer.partial(), self.machine.chain(digest))
+            else {
                 continue;
             };
             transfer.is_recording = true;

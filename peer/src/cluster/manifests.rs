@@ -1,0 +1,130 @@
+//! Manifests and indexes: small, asked for whole, and kept by every node that has seen them.
+
+use bytes::Bytes;
+use shoal_protocol::{
+    bounds::MAX_MANIFEST_BYTES,
+    digest::Digest,
+    identity::NodeId,
+    reference::ImageName,
+    wire::{Answer, Holding, Query},
+};
+use tokio::task::spawn_blocking;
+
+use super::{Asker, Cluster, Owner, nobody, nonsense, origin_failed};
+use crate::{
+    content::{ContentError, Manifest},
+    metrics::Source,
+};
+
+/// For a document that does not say what it is, as early OCI manifests don't.
+const DEFAULT_MEDIA_TYPE: &str = "application/vnd.oci.image.manifest.v1+json";
+
+impl Cluster {
+    /// The manifest of that digest, from the nearest place that has it.
+    pub(super) async fn find_manifest(
+        &self,
+        image: &ImageName,
+        digest: &Digest,
+        asker: Asker,
+    ) -> Result<Manifest, ContentError> {
+        if let Some(manifest) = self.stored_manifest(digest).await {
+            return Ok(manifest);
+        }
+        self.shared.manifests.run(*digest, || self.fetch_manifest(image, digest, asker)).await
+    }
+
+    /// A manifest that this node has.
+    pub(super) async fn stored_manifest(&self, digest: &Digest) -> Option<Manifest> {
+        let store = self.parts().store.clone();
+        let digest = *digest;
+        let manifest = spawn_blocking(move || {
+            let info = store.info(&digest)?;
+            let len_bytes = usize::try_from(info.size_bytes).ok().filter(|len| *len <= MAX_MANIFEST_BYTES)?;
+            let mut bytes = vec![0; len_bytes];
+            store.open_blob(&digest).ok()??.read_at(0, &mut bytes).ok()?;
+            let media_type = info.media_type.unwrap_or_else(|| stated_media_type(&bytes));
+            Some(Manifest { media_type, digest, bytes: bytes.into() })
+        });
+        let manifest = manifest.await.ok().flatten()?;
+        self.parts().metrics.received(Source::Disk, manifest.bytes.len() as u64);
+        Some(manifest)
+    }
+
+    async fn fetch_manifest(
+        &self,
+        image: &ImageName,
+        digest: &Digest,
+        asker: Asker,
+    ) -> Result<Manifest, ContentError> {
+        for node in self.holders(digest) {
+            if let Ok(manifest) = self.ask_for_manifest(node, image, digest, Source::Peers).await {
+                return Ok(self.keep(manifest).await);
+            }
+        }
+        let mut outcome = Err(nobody());
+        for owner in self.owners(&digest.to_string(), asker) {
+            outcome = match owner {
+                Owner::Me(origin) => match origin.origins.manifest(image, digest).await {
+                    Ok(manifest) => {
+                        self.parts().metrics.received(Source::Origin, manifest.bytes.len() as u64);
+                        let (media_type, digest, bytes) =
+                            (manifest.media_type, manifest.digest, manifest.bytes);
+                        Ok(Manifest { media_type, digest, bytes })
+                    }
+                    Err(error) => Err(origin_failed(&error)),
+                },
+                Owner::Seed(node) => self.ask_for_manifest(node, image, digest, Source::Seed).await,
+            };
+            match outcome {
+                Ok(manifest) => return Ok(self.keep(manifest).await),
+                Err(error) if error.is_final() => return Err(error),
+                Err(_) => {}
+            }
+        }
+        outcome
+    }
+
+    async fn ask_for_manifest(
+        &self,
+        node: NodeId,
+        image: &ImageName,
+        digest: &Digest,
+        source: Source,
+    ) -> Result<Manifest, ContentError> {
+        let query = Query::Manifest { image: image.clone(), digest: *digest };
+        let Answer::Manifest { media_type, bytes } = self.ask(node, &query).await? else {
+            return Err(nonsense(node));
+        };
+        if Digest::of(digest.algorithm(), &bytes) != *digest {
+            self.parts().metrics.verification_failed();
+            tracing::warn!(%node, %digest, "sent something else for a manifest");
+            return Err(nonsense(node));
+        }
+        self.parts().metrics.received(source, bytes.len() as u64);
+        Ok(Manifest { media_type, digest: *digest, bytes: Bytes::from(bytes) })
+    }
+
+    /// Stores a manifest and tells the others. One that can't be stored is served all the same.
+    async fn keep(&self, manifest: Manifest) -> Manifest {
+        let (store, kept) = (self.parts().store.clone(), manifest.clone());
+        let stored =
+            spawn_blocking(move || store.put(&kept.digest, Some(&kept.media_type), &kept.bytes)).await;
+        match stored {
+            Ok(Ok(())) => self.parts().inventory.set_local(manifest.digest, Some(Holding::Holds)),
+            Ok(Err(error)) => tracing::warn!(digest = %manifest.digest, %error, "a manifest can't be kept"),
+            Err(_) => {}
+        }
+        manifest
+    }
+}
+
+/// The media type that a document gives itself.
+fn stated_media_type(document: &[u8]) -> String {
+    #[derive(serde::Deserialize)]
+    struct Stated {
+        #[serde(rename = "mediaType")]
+        media_type: String,
+    }
+    serde_json::from_slice::<Stated>(document)
+        .map_or_else(|_| DEFAULT_MEDIA_TYPE.to_owned(), |stated| stated.media_type)
+}

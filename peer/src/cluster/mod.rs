@@ -1,0 +1,216 @@
+//! What the whole cluster has, as one place: the mirror serves from it, and other nodes' queries are answered from it.
+//!
+//! Each kind of content climbs the same ladder: this node's store, nodes that have it, the seeds in the order of
+//! ownership. A seed that stands at the top of its own ladder, or is asked by another seed, asks the origin.
+
+mod answers;
+mod blobs;
+mod given_up;
+mod manifests;
+mod tags;
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use futures::future::BoxFuture;
+use shoal_protocol::{
+    digest::Digest,
+    identity::NodeId,
+    reference::{ImageName, Tag},
+    wire::{Answer, Query, Refusal},
+};
+use shoal_seed::{
+    origin::{OriginError, Origins},
+    single_flight::SingleFlight,
+    tags::Tags,
+};
+
+use crate::{
+    content::{Blob, Content, ContentError, Manifest, Resolved},
+    exchange::ExchangeHandle,
+    inventory::InventoryHandle,
+    metrics::Metrics,
+    query::{self, QueryError},
+    store::Store,
+    swarm::SwarmHandle,
+};
+use given_up::GivenUp;
+
+pub use tags::StoredTags;
+
+/// A seed may have to ask a slow origin; below what the mirror grants for an answer.
+const ASK_TIMEOUT: Duration = Duration::from_secs(15);
+/// Nodes that are asked for content they announced, before the seeds are.
+const HOLDERS_ASKED: usize = 2;
+
+/// What a cluster is made of, seen from one node.
+pub struct ClusterParts {
+    /// This node.
+    pub me: NodeId,
+    /// Connections to other nodes.
+    pub swarm: SwarmHandle,
+    /// Who has what.
+    pub inventory: InventoryHandle,
+    /// What this node has.
+    pub store: Store,
+    /// Fetches blobs.
+    pub exchange: ExchangeHandle,
+    /// What is counted.
+    pub metrics: Metrics,
+    /// On a seed: what it asks origins with.
+    pub origin: Option<OriginParts>,
+}
+
+/// What a seed asks origins with.
+#[derive(Clone)]
+pub struct OriginParts {
+    /// The registries.
+    pub origins: Arc<Origins>,
+    /// What tags stand for.
+    pub tags: Arc<Tags>,
+}
+
+/// Everything that the cluster has. Cheap to clone.
+#[derive(Clone)]
+pub struct Cluster {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    parts: ClusterParts,
+    manifests: SingleFlight<Digest, Result<Manifest, ContentError>>,
+    given_up: GivenUp,
+}
+
+/// Who wants something, which decides whether this node may turn to other seeds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Asker {
+    /// A runtime on this node, or a peer.
+    Anyone,
+    /// A seed: it has decided that this node owns the content.
+    Seed,
+}
+
+/// The next one to ask.
+enum Owner {
+    /// This node asks the origin.
+    Me(OriginParts),
+    /// Another seed.
+    Seed(NodeId),
+}
+
+impl Cluster {
+    /// The cluster as its parts show it.
+    pub fn new(parts: ClusterParts) -> Self {
+        let shared = Shared { parts, manifests: SingleFlight::new(), given_up: GivenUp::default() };
+        Self { shared: Arc::new(shared) }
+    }
+
+    fn parts(&self) -> &ClusterParts {
+        &self.shared.parts
+    }
+
+    /// The seeds to ask about `key`, in order.
+    fn owners(&self, key: &str, asker: Asker) -> Vec<Owner> {
+        let parts = self.parts();
+        let owner = |node: NodeId| match &parts.origin {
+            Some(origin) if node == parts.me => Owner::Me(origin.clone()),
+            _ => Owner::Seed(node),
+        };
+        match (asker, &parts.origin) {
+            (Asker::Seed, Some(origin)) => vec![Owner::Me(origin.clone())],
+            _ => parts.inventory.owners(key).into_iter().map(owner).collect(),
+        }
+    }
+
+    /// Nodes that announced that they have the content.
+    fn holders(&self, digest: &Digest) -> Vec<NodeId> {
+        let parts = self.parts();
+        let mut holders = parts.inventory.members(digest).holders;
+        holders.retain(|node| *node != parts.me);
+        // Everyone who looks for the same content should not ask the same node.
+        let spread = usize::from(parts.me.0[0]) % holders.len().max(1);
+        holders.rotate_left(spread);
+        holders.truncate(HOLDERS_ASKED);
+        holders
+    }
+
+    async fn ask(&self, node: NodeId, query: &Query) -> Result<Answer, ContentError> {
+        let parts = self.parts();
+        let addresses: Vec<SocketAddr> = parts.inventory.swarm_addresses(&node);
+        let answer = query::ask(&parts.swarm, node, addresses, query, ASK_TIMEOUT).await;
+        answer.map_err(|error| {
+            tracing::debug!(%error, "no answer");
+            match error {
+                QueryError::Refused { refusal: Refusal::NotFound, .. } => ContentError::NotFound,
+                QueryError::Refused { refusal: Refusal::Denied, .. } => {
+                    ContentError::Denied("the origin refused the seed".to_owned())
+                }
+                error => ContentError::NotHere(error.to_string()),
+            }
+        })
+    }
+}
+
+impl ContentError {
+    /// True when asking another node makes no difference: the origin has spoken.
+    const fn is_final(&self) -> bool {
+        matches!(self, Self::NotFound | Self::Denied(_))
+    }
+}
+
+/// What a runtime is told of an origin's failure.
+fn origin_failed(error: &OriginError) -> ContentError {
+    match error {
+        OriginError::NotFound(_) => ContentError::NotFound,
+        OriginError::Denied(_) | OriginError::Unlisted { .. } | OriginError::Refused(_) => {
+            ContentError::Denied(error.to_string())
+        }
+        OriginError::TooManyRequests { .. } | OriginError::Unavailable { .. } | OriginError::Corrupt(_) => {
+            ContentError::NotHere(error.to_string())
+        }
+    }
+}
+
+/// What a runtime is told when there was nobody to ask.
+fn nobody() -> ContentError {
+    ContentError::NotHere("no node has it and no seed can be reached".to_owned())
+}
+
+/// What a runtime is told of an answer to another question.
+fn nonsense(node: NodeId) -> ContentError {
+    ContentError::NotHere(format!("node {node} answered another question"))
+}
+
+impl Content for Cluster {
+    fn resolve<'a>(
+        &'a self,
+        image: &'a ImageName,
+        tag: &'a Tag,
+    ) -> BoxFuture<'a, Result<Resolved, ContentError>> {
+        Box::pin(self.resolve_tag(image, tag, Asker::Anyone))
+    }
+
+    fn manifest<'a>(
+        &'a self,
+        image: &'a ImageName,
+        digest: &'a Digest,
+    ) -> BoxFuture<'a, Result<Manifest, ContentError>> {
+        Box::pin(self.find_manifest(image, digest, Asker::Anyone))
+    }
+
+    fn stat<'a>(
+        &'a self,
+        image: &'a ImageName,
+        digest: &'a Digest,
+    ) -> BoxFuture<'a, Result<u64, ContentError>> {
+        Box::pin(self.find_length(image, digest, Asker::Anyone))
+    }
+
+    fn blob<'a>(
+        &'a self,
+        image: &'a ImageName,
+        digest: &'a Digest,
+    ) -> BoxFuture<'a, Result<Box<dyn Blob>, ContentError>> {
+        Box::pin(self.open_blob(image, digest))
+    }
+}
