@@ -29,7 +29,7 @@ pub const MAX_ANSWER_FRAME_BYTES: usize = 8 * 1024 * 1024;
 pub const MAX_ZONE_BYTES: usize = 64;
 /// Most addresses of each kind that a node gives: a few interfaces, in IPv4 and IPv6.
 pub const MAX_ADDRESSES: usize = 8;
-/// Most nodes that the inventory knows: the largest cluster simulated, in about 6 MB of records.
+/// Most nodes that the inventory knows, this one included: the largest cluster simulated, in about 6 MB of records.
 pub const MAX_NODES: usize = 10_000;
 /// Most blobs that one node announces: half a terabyte in layers of 32 MiB, in a list of 1 MiB.
 pub const MAX_BLOBS_PER_NODE: usize = 16 * 1024;
@@ -41,8 +41,8 @@ pub const MAX_BLOBS: usize = 256 * 1024;
 pub const MAX_CHANGES_LISTED: usize = 512;
 /// Largest announcement: the most changes and a node record.
 pub const MAX_ANNOUNCEMENT_BYTES: usize = 40 * 1024;
-/// Most announcements of a node that wait for one that gossip delivers late.
-pub const MAX_EARLY_PER_NODE: usize = 8;
+/// Most announcements of a node that wait for one that gossip delivers late: three seconds of them.
+pub const MAX_EARLY_PER_NODE: usize = 32;
 /// Most announcements of all nodes that wait so: 35 MiB in the worst case, and rarely one.
 pub const MAX_EARLY: usize = 1024;
 /// Longest silence that an announcement may ask for before its node counts as gone.

@@ -1,6 +1,6 @@
 //! Changes to what is known of one node, and what is planned to mend it.
 
-use core::time::Duration;
+use core::{ops::RangeInclusive, time::Duration};
 
 use super::{
     Inventory, InventoryError,
@@ -19,6 +19,17 @@ use crate::{
 
 /// Gossip delivers out of order and repairs its own losses; a list is fetched only when a gap outlasts that.
 pub(super) const GAP_GRACE: Duration = Duration::from_secs(3);
+
+/// Orders early announcements by node, incarnation and sequence number.
+pub(super) type EarlyKey = (NodeId, u64, u64);
+
+pub(super) const fn early_key(said: &Announcement) -> EarlyKey {
+    (said.node, said.incarnation, said.seq)
+}
+
+const fn all_of(id: &NodeId) -> RangeInclusive<EarlyKey> {
+    (*id, 0, 0)..=(*id, u64::MAX, u64::MAX)
+}
 
 /// The role that `record` proves.
 pub(super) fn verify_record(
@@ -141,6 +152,13 @@ impl Inventory {
         }
     }
 
+    /// Asks the node for its list: soon when nothing is known, else when the gap outlasts what gossip mends itself.
+    pub(super) fn plan_for_gap(&mut self, slot: Slot, now: Timestamp) {
+        let Some(node) = self.nodes.get(slot) else { return };
+        let grace = if node.source == Source::Nothing { Duration::ZERO } else { GAP_GRACE };
+        self.plan_fetch(node.record.node, now + grace);
+    }
+
     /// Asks for the list of `id` after `at`: not exactly then, for others may miss the same.
     pub(super) fn plan_fetch(&mut self, id: NodeId, at: Timestamp) {
         let spread = fetch_spread(&self.local.record.node, &id, self.nodes.live() + 1);
@@ -150,19 +168,18 @@ impl Inventory {
     /// Keeps an announcement until those before it come. Of too many, the last are kept: a list fetched to close the
     /// gap covers the first.
     pub(super) fn keep_early(&mut self, said: &Announcement) {
-        let of_node = self.early.range((said.node, 0)..=(said.node, u64::MAX));
-        if of_node.count() >= MAX_EARLY_PER_NODE
+        if self.early.range(all_of(&said.node)).count() >= MAX_EARLY_PER_NODE
             && let Some((key, _)) = self.first_early(&said.node)
         {
             self.early.remove(&key);
         }
         if self.early.len() < MAX_EARLY {
-            self.early.insert((said.node, said.seq), said.clone());
+            self.early.insert(early_key(said), said.clone());
         }
     }
 
-    pub(super) fn first_early(&self, id: &NodeId) -> Option<((NodeId, u64), Announcement)> {
-        let (key, said) = self.early.range((*id, 0)..=(*id, u64::MAX)).next()?;
+    pub(super) fn first_early(&self, id: &NodeId) -> Option<(EarlyKey, Announcement)> {
+        let (key, said) = self.early.range(all_of(id)).next()?;
         Some((*key, said.clone()))
     }
 

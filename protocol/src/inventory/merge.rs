@@ -2,7 +2,7 @@
 
 use super::{
     Inventory, InventoryError,
-    known::GAP_GRACE,
+    known::{GAP_GRACE, early_key},
     nodes::{Node, Presence, Slot, Source},
     tally::Tally,
 };
@@ -77,7 +77,7 @@ impl Inventory {
         }
         self.hear(slot, now, list.lifetime_ms, 0);
         self.replace(slot, list.seq, &list.holdings, Source::Itself)?;
-        self.catch_up(slot)
+        self.catch_up(slot, now)
     }
 
     fn handle_entry(&mut self, now: Timestamp, entry: &SnapshotEntry) -> Result<(), InventoryError> {
@@ -105,6 +105,7 @@ impl Inventory {
         }
         let Some(record) = &said.record else {
             if !said.leaving {
+                self.keep_early(said);
                 self.plan_fetch(said.node, now + GAP_GRACE);
             }
             return Ok(None);
@@ -117,34 +118,35 @@ impl Inventory {
 
     fn is_repeated(&self, slot: Slot, said: &Announcement) -> bool {
         let is_past = |node: &Node| node.source != Source::Hearsay && said.seq <= node.seq;
-        self.nodes.get(slot).is_none_or(is_past) || self.early.contains_key(&(said.node, said.seq))
+        self.nodes.get(slot).is_none_or(is_past) || self.early.contains_key(&early_key(said))
     }
 
     /// Takes in what follows on what is known, and keeps what comes too early.
     fn order(&mut self, slot: Slot, now: Timestamp, said: &Announcement) -> Result<(), InventoryError> {
         if self.advance(slot, said)? {
-            return self.catch_up(slot);
+            return self.catch_up(slot, now);
         }
-        let Some(node) = self.nodes.get(slot) else { return Ok(()) };
-        let is_unknown = node.source == Source::Nothing;
-        if said.seq > node.seq {
+        if self.nodes.get(slot).is_some_and(|node| said.seq > node.seq) {
             self.keep_early(said);
         }
-        self.plan_fetch(said.node, if is_unknown { now } else { now + GAP_GRACE });
+        self.plan_for_gap(slot, now);
         Ok(())
     }
 
-    /// Takes in the early announcements whose turn has come.
-    fn catch_up(&mut self, slot: Slot) -> Result<(), InventoryError> {
-        let Some(id) = self.nodes.get(slot).map(|node| node.record.node) else { return Ok(()) };
+    /// Takes in the early announcements whose turn has come. A gap that is still left then is a new one.
+    fn catch_up(&mut self, slot: Slot, now: Timestamp) -> Result<(), InventoryError> {
+        let Some(record) = self.nodes.get(slot).map(|node| &node.record) else { return Ok(()) };
+        let (id, incarnation) = (record.node, record.incarnation);
+        self.repair.cancel(&id);
         while let Some((key, said)) = self.first_early(&id) {
-            let is_past = self.nodes.get(slot).is_some_and(|node| said.seq <= node.seq);
+            let is_past = said.incarnation != incarnation
+                || self.nodes.get(slot).is_some_and(|node| said.seq <= node.seq);
             if !is_past && !self.advance(slot, &said)? {
-                return Ok(());
+                self.plan_for_gap(slot, now);
+                break;
             }
             self.early.remove(&key);
         }
-        self.repair.cancel(&id);
         Ok(())
     }
 
@@ -161,7 +163,7 @@ impl Inventory {
             self.apply(slot, said.seq, changes, Source::Itself)?;
             return Ok(true);
         }
-        if node.source != Source::Nothing && said.seq == node.seq + 1 {
+        if node.source != Source::Nothing && node.seq.checked_add(1) == Some(said.seq) {
             self.disown(slot);
         }
         Ok(false)

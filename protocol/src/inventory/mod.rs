@@ -20,6 +20,7 @@ pub use pace::InventoryConfig;
 
 use self::{
     holders::Holders,
+    known::EarlyKey,
     local::Local,
     nodes::{Nodes, Presence},
     repair::Repair,
@@ -41,7 +42,7 @@ pub struct Inventory {
     nodes: Nodes,
     holders: Holders,
     /// Announcements that came before one that they follow.
-    early: BTreeMap<(NodeId, u64), Announcement>,
+    early: BTreeMap<EarlyKey, Announcement>,
     repair: Repair,
     /// No node's deadline passes before.
     next_deadline: Option<Timestamp>,
@@ -140,6 +141,7 @@ impl Inventory {
         for slot in passed {
             self.expire(slot, now);
         }
+        self.early.retain(|(id, ..), _| self.nodes.slot(id).is_some() || self.repair.is_planned(id));
         self.next_deadline = self.nodes.iter().map(|(_, node)| node.deadline).min();
     }
 

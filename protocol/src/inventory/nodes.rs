@@ -10,6 +10,9 @@ use crate::{bounds::MAX_NODES, identity::NodeId, membership::Role, time::Timesta
 /// there when only the link to it was down.
 pub(super) const FORGET_AFTER: Duration = Duration::from_secs(10 * 60);
 
+/// Most nodes beside this one: a snapshot has an entry for this one too.
+const MAX_OTHERS: usize = MAX_NODES - 1;
+
 /// The number of a node in this inventory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Slot(pub(super) u32);
@@ -122,7 +125,7 @@ impl Nodes {
 
     /// The absent node that has been absent longest, when there is no slot left for another.
     pub(super) fn to_evict(&self) -> Option<Slot> {
-        if self.by_id.len() < MAX_NODES {
+        if self.by_id.len() < MAX_OTHERS {
             return None;
         }
         let absent = self.iter().filter(|(_, node)| !node.presence.is_awaited());
@@ -133,7 +136,7 @@ impl Nodes {
         if let Some(slot) = self.free.pop() {
             return Some(slot);
         }
-        let slot = u32::try_from(self.slots.len()).ok().filter(|slot| (*slot as usize) < MAX_NODES)?;
+        let slot = u32::try_from(self.slots.len()).ok().filter(|slot| (*slot as usize) < MAX_OTHERS)?;
         self.slots.push(None);
         Some(Slot(slot))
     }

@@ -29,9 +29,14 @@ struct Fetch {
 impl Repair {
     /// Asks for the list of `node` at `due_at`, unless that is planned already.
     pub(super) fn plan(&mut self, node: NodeId, due_at: Timestamp) {
-        if self.fetches.len() < MAX_NODES && !self.fetches.contains_key(&node) {
+        if self.fetches.len() < MAX_NODES && !self.is_planned(&node) {
             self.schedule(node, Fetch { due_at, attempts: 0 });
         }
+    }
+
+    /// True while the list of `node` is to be fetched.
+    pub(super) fn is_planned(&self, node: &NodeId) -> bool {
+        self.fetches.contains_key(node)
     }
 
     /// The gap is closed, or the node gone.
