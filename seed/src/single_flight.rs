@@ -70,7 +70,8 @@ impl<K: Eq + Hash, V> Drop for Seat<'_, K, V> {
     fn drop(&mut self) {
         let mut flights = self.flights.lock().unwrap_or_else(PoisonError::into_inner);
         // A later flight for the same key may have taken the place of one that ended.
-        let Some(flight) = flights.get_mut(&self.key).filter(|f| Arc::ptr_eq(&f.outcome, &self.outcome)) else {
+        let Some(flight) = flights.get_mut(&self.key).filter(|f| Arc::ptr_eq(&f.outcome, &self.outcome))
+        else {
             return;
         };
         flight.askers -= 1;

@@ -62,7 +62,9 @@ impl Origins {
         let first_byte = BlobRange { end: Some(1), ..BlobRange::default() };
         let answer = ask_range(&registry, ask(Kind::Stat, Method::GET, image, digest), first_byte).await?;
         let url = answer.url.clone();
-        open(answer, first_byte)?.total_bytes.ok_or_else(|| OriginError::refused(&url, "does not tell the blob's length"))
+        open(answer, first_byte)?
+            .total_bytes
+            .ok_or_else(|| OriginError::refused(&url, "does not tell the blob's length"))
     }
 
     /// The bytes of a blob, from the range's start or, if the origin can't do that, from 0.
@@ -79,7 +81,8 @@ impl Origins {
         let ask = Ask { avoid: range.avoid, ..ask(Kind::Blob, Method::GET, image, digest) };
         let mut blob = open(ask_range(&registry, ask, range).await?, range)?;
         let received = self.metrics.bytes_of(&registry.label);
-        let count = move |bytes: &Result<Bytes, _>| received.inc_by(bytes.as_ref().map_or(0, Bytes::len) as u64);
+        let count =
+            move |bytes: &Result<Bytes, _>| received.inc_by(bytes.as_ref().map_or(0, Bytes::len) as u64);
         blob.body = blob.body.inspect(count).boxed();
         Ok(blob)
     }

@@ -54,7 +54,8 @@ impl Credentials {
                 io::Error::new(error.kind(), format!("password_file {}: {error}", path.display()))
             })?,
         };
-        let encoded = STANDARD.encode(format!("{}:{}", self.username, password.trim_end_matches(['\r', '\n'])));
+        let encoded =
+            STANDARD.encode(format!("{}:{}", self.username, password.trim_end_matches(['\r', '\n'])));
         secret_header(&format!("Basic {encoded}")).map_err(io::Error::other)
     }
 }

@@ -85,7 +85,9 @@ fn check_fields(media_type: &str, fields: &Fields) -> Result<(), MediaTypeError>
         Some(Shape::Index) => is_index && !is_manifest,
         Some(Shape::Manifest) => is_manifest && !is_index,
         // An artifact of a kind not known here: passed on as it is, when it says itself what it is.
-        None if fields.media_type.is_none() => return Err(MediaTypeError::NotAManifest(media_type.to_owned())),
+        None if fields.media_type.is_none() => {
+            return Err(MediaTypeError::NotAManifest(media_type.to_owned()));
+        }
         None => !(is_index && is_manifest),
     };
     if fits { Ok(()) } else { Err(MediaTypeError::WrongFields(media_type.to_owned())) }
@@ -144,7 +146,10 @@ mod tests {
         assert!(matches!(read(Some(OCI_MANIFEST), &index), Err(MediaTypeError::Contradiction { .. })));
         let both = r#"{"manifests": [], "layers": []}"#;
         for media_type in [OCI_MANIFEST, OCI_INDEX, DOCKER_LIST, DOCKER_MANIFEST] {
-            assert!(matches!(read(Some(media_type), both), Err(MediaTypeError::WrongFields(_))), "{media_type}");
+            assert!(
+                matches!(read(Some(media_type), both), Err(MediaTypeError::WrongFields(_))),
+                "{media_type}"
+            );
         }
         assert!(matches!(read(None, r#"{"layers": [], "layers": []}"#), Err(MediaTypeError::NotJson(_))));
     }

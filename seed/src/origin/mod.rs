@@ -38,9 +38,9 @@ mod registry;
 mod tls;
 mod token;
 
+pub(crate) use blob::MAX_BLOB_BYTES;
 pub use blob::{BlobRange, OriginBlob};
 pub use credentials::CredentialsError;
-pub(crate) use blob::MAX_BLOB_BYTES;
 pub use error::{OriginError, PublicUrl, Trouble};
 pub use registry::RegistryError;
 pub use tls::TlsError;
@@ -111,8 +111,9 @@ impl Origins {
         let mut listed = HashMap::new();
         for config in configs {
             let label = key(&config.host);
-            let registry = Registry::new(config, label.clone(), metrics.clone())
-                .map_err(|source| OriginsError::Registry { host: config.host.clone(), source: Box::new(source) })?;
+            let registry = Registry::new(config, label.clone(), metrics.clone()).map_err(|source| {
+                OriginsError::Registry { host: config.host.clone(), source: Box::new(source) }
+            })?;
             if listed.insert(label, Arc::new(registry)).is_some() {
                 return Err(OriginsError::Twice(config.host.clone()));
             }
@@ -132,7 +133,8 @@ impl Origins {
             return Ok(descriptor);
         }
         // Docker Hub counts GETs of manifests but not HEADs: this is only for registries whose HEAD says too little.
-        let answer = registry.ask(&manifest_ask(Kind::Resolve, Method::GET, image, &item)).await?.success()?;
+        let answer =
+            registry.ask(&manifest_ask(Kind::Resolve, Method::GET, image, &item)).await?.success()?;
         let stated = stated_digest(answer.response.headers());
         let manifest = self.read_manifest(&registry, answer, stated).await?;
         let size_bytes = manifest.bytes.len() as u64;
@@ -241,7 +243,11 @@ fn head_is_unsupported(answer: &Answer) -> bool {
 
 fn manifest_head(headers: &HeaderMap) -> Option<Descriptor> {
     let size_bytes = content_length(headers).filter(|size| (1..=MAX_MANIFEST_BYTES as u64).contains(size))?;
-    Some(Descriptor { media_type: media_type::of_head(headers)?, digest: stated_digest(headers)?, size_bytes })
+    Some(Descriptor {
+        media_type: media_type::of_head(headers)?,
+        digest: stated_digest(headers)?,
+        size_bytes,
+    })
 }
 
 fn stated_digest(headers: &HeaderMap) -> Option<Digest> {

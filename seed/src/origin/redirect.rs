@@ -81,7 +81,11 @@ mod tests {
         assert_eq!(hop("https://a/", "https://u:p@b/"), Err(RedirectError::UserInfo));
         assert_eq!(hop("https://a/", "https://["), Err(RedirectError::NotAUrl));
         for host in ["169.254.169.254", "2852039166", "[fe80::1]", "[::ffff:169.254.169.254]"] {
-            assert_eq!(hop("https://a/", &format!("https://{host}/")), Err(RedirectError::LinkLocal), "{host}");
+            assert_eq!(
+                hop("https://a/", &format!("https://{host}/")),
+                Err(RedirectError::LinkLocal),
+                "{host}"
+            );
         }
     }
 

@@ -92,7 +92,8 @@ impl Registry {
         let credentials = Credentials::from_config(config)?;
         let auth =
             Auth::new(label.clone(), client.clone(), credentials, limits.answer_timeout(), metrics.clone());
-        let budget = Arc::new(Semaphore::new(limits.max_concurrent_requests.clamp(1, Semaphore::MAX_PERMITS)));
+        let budget =
+            Arc::new(Semaphore::new(limits.max_concurrent_requests.clamp(1, Semaphore::MAX_PERMITS)));
         let endpoints = endpoints.into_iter().map(|endpoint| (endpoint, Quiet::default())).collect();
         Ok(Self { label, endpoints, client, auth, limits, budget, metrics })
     }
@@ -121,7 +122,9 @@ impl Registry {
 
     fn order(&self, avoid: Option<usize>) -> impl Iterator<Item = usize> {
         let all = 0..self.endpoints.len();
-        all.clone().filter(move |index| Some(*index) != avoid).chain(all.filter(move |index| Some(*index) == avoid))
+        all.clone()
+            .filter(move |index| Some(*index) != avoid)
+            .chain(all.filter(move |index| Some(*index) == avoid))
     }
 
     async fn ask_endpoint(&self, index: usize, ask: &Ask<'_>) -> Result<Answer, OriginError> {
@@ -171,7 +174,10 @@ impl Registry {
             }
             url = next;
         }
-        Err(OriginError::refused(&PublicUrl::from(first), format!("redirects more than {MAX_REDIRECTS} times")))
+        Err(OriginError::refused(
+            &PublicUrl::from(first),
+            format!("redirects more than {MAX_REDIRECTS} times"),
+        ))
     }
 
     async fn send(

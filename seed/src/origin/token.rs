@@ -77,7 +77,8 @@ pub(super) async fn fetch(
     let asked_at = Instant::now();
     let mut request = client.get(ask.url(credentials));
     if let Some(credentials) = credentials {
-        let basic = credentials.basic().await.map_err(|error| OriginError::denied(&realm, error.to_string()))?;
+        let basic =
+            credentials.basic().await.map_err(|error| OriginError::denied(&realm, error.to_string()))?;
         request = request.header(AUTHORIZATION, basic);
     }
     let exchange = async {
@@ -106,10 +107,12 @@ fn accepted(realm: &PublicUrl, response: Response) -> Result<Response, OriginErr
 
 /// The reason for an error must not quote the answer: it may hold a good token.
 fn read(bytes: &[u8], asked_at: Instant) -> Result<Token, &'static str> {
-    let answer: Answer = serde_json::from_slice(bytes).map_err(|_| "gave a token that is not in JSON form")?;
+    let answer: Answer =
+        serde_json::from_slice(bytes).map_err(|_| "gave a token that is not in JSON form")?;
     let text = answer.token.or(answer.access_token).filter(|text| !text.is_empty());
     let text = text.ok_or("gave an answer without a token")?;
-    let header = secret_header(&format!("Bearer {text}")).map_err(|_| "gave a token with control characters")?;
+    let header =
+        secret_header(&format!("Bearer {text}")).map_err(|_| "gave a token with control characters")?;
     let life = answer.expires_in.map_or(DEFAULT_LIFE, Duration::from_secs).min(MAX_LIFE);
     let margin = MAX_MARGIN.min(life / 4);
     Ok(Token { header, renew_at: asked_at + (life - margin) })

@@ -29,11 +29,8 @@ impl Backoff {
     /// How long to wait before trying again, or `None` to give up with `error`.
     pub(super) fn after(&mut self, error: &OriginError) -> Option<Duration> {
         self.fruitless += 1;
-        let most = if self.ever_progressed {
-            self.config.tries_without_progress
-        } else {
-            self.config.opening_tries
-        };
+        let most =
+            if self.ever_progressed { self.config.tries_without_progress } else { self.config.opening_tries };
         if !error.is_temporary() || self.fruitless >= most {
             return None;
         }
@@ -73,7 +70,10 @@ mod tests {
         let waits: Vec<_> = std::iter::from_fn(|| backoff.after(&error(None))).collect();
         assert_eq!(waits.len(), config.tries_without_progress as usize - 1);
         assert!(waits[0] <= Duration::from_millis(200) && waits[7] >= Duration::from_secs(2));
-        assert!(waits.iter().sum::<Duration>() >= Duration::from_secs(10), "outlasts a 10 s outage: {waits:?}");
+        assert!(
+            waits.iter().sum::<Duration>() >= Duration::from_secs(10),
+            "outlasts a 10 s outage: {waits:?}"
+        );
     }
 
     #[test]

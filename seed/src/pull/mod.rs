@@ -211,10 +211,8 @@ impl Puller {
         let (sender, receiver) = mpsc::channel(capacity);
         let pieces = chain.next_piece()..geometry.piece_count();
         let delay = Duration::from_millis(self.config.batch_delay_ms);
-        let (cut, grown) = tokio::join!(
-            source.cut(geometry, pieces, sender),
-            growth::grow(chain, receiver, delay, sink)
-        );
+        let (cut, grown) =
+            tokio::join!(source.cut(geometry, pieces, sender), growth::grow(chain, receiver, delay, sink));
         // What arrived before the source failed has been handed on by now.
         let grown = grown?;
         cut.map_err(GrowthError::Pull)?;

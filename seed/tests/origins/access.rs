@@ -86,7 +86,8 @@ async fn basic_is_sent_when_asked_for_and_from_then_on() {
     for _ in 0..2 {
         origins.manifest(&image(), &digest(MANIFEST.as_bytes())).await.expect("served");
     }
-    let sent: Vec<_> = origin.seen().iter().map(|seen| seen.header("authorization").map(str::to_owned)).collect();
+    let sent: Vec<_> =
+        origin.seen().iter().map(|seen| seen.header("authorization").map(str::to_owned)).collect();
     assert_eq!(sent, [None, Some(BASIC.to_owned()), Some(BASIC.to_owned())]);
 }
 

@@ -1,11 +1,12 @@
 //! Manifests, tags and lengths, and the answers that are refused.
 
 use http::Method;
-use shoal_seed::origin::{Descriptor, OriginError, Origins};
-
-use crate::support::{
-    OCI_MANIFEST, Reply, TestOrigin, config, content, digest, image, metrics, origins,
+use shoal_seed::{
+    metrics::OriginMetrics,
+    origin::{Descriptor, OriginError, Origins},
 };
+
+use crate::support::{OCI_MANIFEST, Reply, TestOrigin, config, content, digest, image, metrics, origins};
 
 const MANIFEST: &str = r#"{"config": {}, "layers": []}"#;
 
@@ -189,4 +190,26 @@ async fn no_more_requests_at_a_time_than_the_budget() {
     assert!(early.is_err() && asked.load(Ordering::SeqCst) == 1, "the first body is still being read");
     drop(first);
     second.await.expect("served");
+}
+
+#[tokio::test]
+async fn requests_and_bytes_are_counted_by_registry() {
+    let origin = TestOrigin::start(|seen| match seen.path.ends_with("gone") {
+        true => Reply::status(404),
+        false => Reply::manifest(MANIFEST),
+    })
+    .await;
+    let registry = prometheus::Registry::new();
+    let counted = OriginMetrics::new(&registry).expect("an empty registry");
+    let origins = Origins::new(&[config(&[&origin])], false, counted).expect("a good configuration");
+    origins.manifest(&image(), &digest(MANIFEST.as_bytes())).await.expect("served");
+    origins.resolve(&image(), &"gone".parse().expect("a tag")).await.expect_err("gone");
+    let text = prometheus::TextEncoder::new().encode_to_string(&registry.gather()).expect("text");
+    for line in [
+        r#"shoal_origin_requests_total{kind="manifest",registry="registry.test",status="200"} 1"#,
+        r#"shoal_origin_requests_total{kind="resolve",registry="registry.test",status="404"} 1"#,
+        &format!(r#"shoal_origin_bytes_total{{registry="registry.test"}} {}"#, MANIFEST.len()),
+    ] {
+        assert!(text.contains(line), "{line} is not in\n{text}");
+    }
 }

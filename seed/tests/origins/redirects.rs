@@ -3,7 +3,7 @@
 use shoal_seed::origin::{BlobRange, OriginError};
 
 use crate::support::{
-    Reply, TestOrigin, config, content, digest, image, origins, puller, with_account, Collector,
+    Collector, Reply, TestOrigin, config, content, digest, image, origins, puller, with_account,
 };
 
 #[tokio::test]

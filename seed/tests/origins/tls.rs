@@ -52,7 +52,8 @@ impl TestAuthority {
 async fn an_authority_of_ones_own_is_trusted_when_configured() {
     let authority = TestAuthority::new();
     let origin =
-        TestOrigin::start_tls(authority.acceptor(), |_| Reply::status(200).header("content-length", "7")).await;
+        TestOrigin::start_tls(authority.acceptor(), |_| Reply::status(200).header("content-length", "7"))
+            .await;
     let mut trusting = config(&[&origin]);
     trusting.ca_file = Some(authority.ca_file());
     assert_eq!(origins(trusting).stat(&image(), &digest(b"")).await, Ok(7));
