@@ -10,6 +10,7 @@ use http::{
     header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, LOCATION, RANGE},
 };
 use reqwest::{Client, Response, Url, redirect::Policy};
+use rustls::RootCertStore;
 use shoal_protocol::reference::Repository;
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
@@ -40,7 +41,9 @@ pub(super) struct Registry {
     client: Client,
     auth: Auth,
     limits: RegistryLimits,
-    budget: Arc<Semaphore>,
+    /// Apart from blobs, so that a question with a short answer never waits behind hours of layers.
+    questions: Arc<Semaphore>,
+    blobs: Arc<Semaphore>,
     metrics: OriginMetrics,
 }
 
@@ -67,19 +70,26 @@ pub(super) struct Answer {
     pub(super) was_redirected: bool,
     pub(super) endpoint: usize,
     /// Held for as long as the body is being read.
-    pub(super) permit: Option<OwnedSemaphorePermit>,
+    pub(super) permit: OwnedSemaphorePermit,
+}
+
+/// The answer of one endpoint.
+struct Reply {
+    response: Response,
+    was_redirected: bool,
 }
 
 impl Registry {
     pub(super) fn new(
         config: &RegistryConfig,
         label: String,
+        system_roots: RootCertStore,
         metrics: OriginMetrics,
     ) -> Result<Self, RegistryError> {
         let limits = config.limits.clone();
         let endpoints = config.effective_endpoints()?;
         let client = Client::builder()
-            .tls_backend_preconfigured(tls::client_config(config.ca_file.as_deref())?)
+            .tls_backend_preconfigured(tls::client_config(system_roots, config.ca_file.as_deref())?)
             .https_only(!endpoints.iter().any(Endpoint::is_plain_http))
             .redirect(Policy::none())
             .referer(false)
@@ -92,25 +102,29 @@ impl Registry {
         let credentials = Credentials::from_config(config)?;
         let auth =
             Auth::new(label.clone(), client.clone(), credentials, limits.answer_timeout(), metrics.clone());
-        let budget =
-            Arc::new(Semaphore::new(limits.max_concurrent_requests.clamp(1, Semaphore::MAX_PERMITS)));
+        let budget = |most: usize| Arc::new(Semaphore::new(most.clamp(1, Semaphore::MAX_PERMITS)));
+        let (questions, blobs) =
+            (budget(limits.max_concurrent_requests), budget(limits.max_concurrent_blobs));
         let endpoints = endpoints.into_iter().map(|endpoint| (endpoint, Quiet::default())).collect();
-        Ok(Self { label, endpoints, client, auth, limits, budget, metrics })
+        Ok(Self { label, endpoints, client, auth, limits, questions, blobs, metrics })
     }
 
     /// The first endpoint's answer that is neither a failure to connect, nor 5xx, nor 429. Any other status is
     /// the caller's to judge.
     pub(super) async fn ask(&self, ask: &Ask<'_>) -> Result<Answer, OriginError> {
-        let permit = Arc::clone(&self.budget).acquire_owned().await.ok();
+        let permit = self.admit(ask).await?;
         let mut failed = None;
-        for index in self.order(ask.avoid) {
-            match self.ask_endpoint(index, ask).await {
+        for endpoint in self.order(ask.avoid) {
+            match self.ask_endpoint(endpoint, ask).await {
                 Err(error) if error.is_temporary() => {
                     tracing::debug!(registry = self.label, %error, "endpoint failed");
                     failed = Some(error);
                 }
                 Err(error) => return Err(error),
-                Ok(answer) => return Ok(Answer { permit, ..answer }),
+                Ok(Reply { response, was_redirected }) => {
+                    let url = self.url(endpoint, ask);
+                    return Ok(Answer { response, url, was_redirected, endpoint, permit });
+                }
             }
         }
         Err(failed.unwrap_or_else(|| OriginError::Unlisted { registry: self.label.clone() }))
@@ -120,6 +134,23 @@ impl Registry {
         self.endpoints.len()
     }
 
+    /// Waits for a part of the budget, but no longer than for an answer.
+    async fn admit(&self, ask: &Ask<'_>) -> Result<OwnedSemaphorePermit, OriginError> {
+        let budget = if ask.kind == Kind::Blob { &self.blobs } else { &self.questions };
+        let patience = self.limits.answer_timeout();
+        match timeout(patience, Arc::clone(budget).acquire_owned()).await {
+            Ok(Ok(permit)) => Ok(permit),
+            _ => Err(OriginError::unavailable(
+                &self.url(0, ask),
+                format!("was not asked within {patience:?}, as so many requests are under way there"),
+            )),
+        }
+    }
+
+    fn url(&self, endpoint: usize, ask: &Ask<'_>) -> PublicUrl {
+        PublicUrl::from(&self.endpoints[endpoint].0.url(ask.repository, &ask.item))
+    }
+
     fn order(&self, avoid: Option<usize>) -> impl Iterator<Item = usize> {
         let all = 0..self.endpoints.len();
         all.clone()
@@ -127,7 +158,7 @@ impl Registry {
             .chain(all.filter(move |index| Some(*index) == avoid))
     }
 
-    async fn ask_endpoint(&self, index: usize, ask: &Ask<'_>) -> Result<Answer, OriginError> {
+    async fn ask_endpoint(&self, index: usize, ask: &Ask<'_>) -> Result<Reply, OriginError> {
         let (endpoint, quiet) = &self.endpoints[index];
         let url = endpoint.url(ask.repository, &ask.item);
         let public = PublicUrl::from(&url);
@@ -137,16 +168,16 @@ impl Registry {
         }
         let key = (index, ask.repository.clone());
         let known = self.auth.known(&key, &public).await?;
-        let mut answer = self.follow(&url, ask, known.clone()).await?;
-        if answer.response.status() == StatusCode::UNAUTHORIZED && !answer.was_redirected {
-            let better = self.auth.challenged(&key, &url, answer.response.headers(), known.as_ref()).await?;
+        let mut reply = self.follow(&url, ask, known.clone()).await?;
+        if reply.response.status() == StatusCode::UNAUTHORIZED && !reply.was_redirected {
+            let better = self.auth.challenged(&key, &url, reply.response.headers(), known.as_ref()).await?;
             if better.is_some() {
-                answer = self.follow(&url, ask, better).await?;
+                reply = self.follow(&url, ask, better).await?;
             }
         }
-        check_load(&answer, quiet)?;
-        body::require_identity(answer.response.headers(), &public)?;
-        Ok(Answer { endpoint: index, ..answer })
+        check_load(&reply, &public, quiet)?;
+        body::require_identity(reply.response.headers(), &public)?;
+        Ok(reply)
     }
 
     /// Sends the request, and again to where each redirect leads. `authorization` stays with the first host.
@@ -155,7 +186,7 @@ impl Registry {
         first: &Url,
         ask: &Ask<'_>,
         mut authorization: Option<HeaderValue>,
-    ) -> Result<Answer, OriginError> {
+    ) -> Result<Reply, OriginError> {
         let started = Instant::now();
         let mut url = first.clone();
         for hop in 0..=MAX_REDIRECTS {
@@ -163,8 +194,7 @@ impl Registry {
             let response = sent.inspect_err(|_| self.count(ask, None, started))?;
             if !is_redirect(response.status()) {
                 self.count(ask, Some(response.status()), started);
-                let url = PublicUrl::from(first);
-                return Ok(Answer { response, url, was_redirected: hop > 0, endpoint: 0, permit: None });
+                return Ok(Reply { response, was_redirected: hop > 0 });
             }
             let location = response.headers().get(LOCATION).and_then(|value| value.to_str().ok());
             let next = next_hop(&url, location)
@@ -238,16 +268,16 @@ pub enum RegistryError {
 }
 
 /// Turns the statuses that mean "not now" into errors, and keeps quiet for as long as they ask.
-fn check_load(answer: &Answer, quiet: &Quiet) -> Result<(), OriginError> {
-    let status = answer.response.status();
+fn check_load(reply: &Reply, url: &PublicUrl, quiet: &Quiet) -> Result<(), OriginError> {
+    let status = reply.response.status();
     if status != StatusCode::TOO_MANY_REQUESTS && !status.is_server_error() {
         return Ok(());
     }
-    let retry_after = retry_after(answer.response.headers(), SystemTime::now());
-    if let (Some(wait), false) = (retry_after, answer.was_redirected) {
+    let retry_after = retry_after(reply.response.headers(), SystemTime::now());
+    if let (Some(wait), false) = (retry_after, reply.was_redirected) {
         quiet.keep_for(wait);
     }
-    let trouble = Trouble::new(&answer.url, format!("answered {status}"));
+    let trouble = Trouble::new(url, format!("answered {status}"));
     Err(match status {
         StatusCode::TOO_MANY_REQUESTS => OriginError::TooManyRequests { trouble, retry_after },
         // "Not implemented" stays so, however often it is asked: a fallback may know another way.

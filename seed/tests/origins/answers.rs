@@ -181,13 +181,14 @@ async fn no_more_requests_at_a_time_than_the_budget() {
     })
     .await;
     let mut config = config(&[&origin]);
-    config.limits.max_concurrent_requests = 1;
+    config.limits.max_concurrent_blobs = 1;
     let origins = origins(config);
     let image = image();
     let first = origins.blob(&image, &wanted, Default::default()).await.expect("served");
     let mut second = std::pin::pin!(origins.blob(&image, &wanted, Default::default()));
     let early = tokio::time::timeout(std::time::Duration::from_millis(50), &mut second).await;
     assert!(early.is_err() && asked.load(Ordering::SeqCst) == 1, "the first body is still being read");
+    origins.manifest(&image, &wanted).await.expect_err("no manifest, but asked at once");
     drop(first);
     second.await.expect("served");
 }
