@@ -26,6 +26,7 @@ use crate::{
     metrics::{Kind, OriginMetrics},
 };
 
+mod ask;
 mod auth;
 mod blob;
 mod body;
@@ -46,7 +47,8 @@ pub use error::{OriginError, PublicUrl, Trouble};
 pub use registry::RegistryError;
 pub use tls::TlsError;
 
-use registry::{Answer, Ask, Registry};
+use ask::{Answer, Ask};
+use registry::Registry;
 
 /// Most registries outside the configuration that are remembered at a time.
 const MAX_UNLISTED: usize = 64;

@@ -2,22 +2,22 @@
 
 use std::{
     sync::Arc,
-    time::{Instant, SystemTime},
+    time::{Duration, Instant, SystemTime},
 };
 
 use http::{
-    HeaderMap, HeaderValue, Method, StatusCode,
+    HeaderMap, HeaderValue, StatusCode,
     header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, LOCATION, RANGE},
 };
 use reqwest::{Client, Response, Url, redirect::Policy};
 use rustls::RootCertStore;
-use shoal_protocol::reference::Repository;
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
     time::timeout,
 };
 
 use super::{
+    ask::{Answer, Ask},
     auth::Auth,
     body,
     credentials::Credentials,
@@ -31,13 +31,16 @@ use crate::{
     metrics::{Kind, OriginMetrics},
 };
 
+/// How long an endpoint that failed comes after the others.
+const SHAKY_FOR: Duration = Duration::from_secs(10);
+
 const USER_AGENT: &str = concat!("shoal/", env!("CARGO_PKG_VERSION"));
 
 /// Asks one registry.
 pub(super) struct Registry {
     /// What metrics call it.
     pub(super) label: String,
-    endpoints: Vec<(Endpoint, Quiet)>,
+    endpoints: Vec<Reached>,
     client: Client,
     auth: Auth,
     limits: RegistryLimits,
@@ -47,30 +50,13 @@ pub(super) struct Registry {
     metrics: OriginMetrics,
 }
 
-/// What to ask of a repository.
-#[derive(Clone, Debug)]
-pub(super) struct Ask<'a> {
-    pub(super) kind: Kind,
-    pub(super) method: Method,
-    pub(super) repository: &'a Repository,
-    /// `manifests/…` or `blobs/…`.
-    pub(super) item: String,
-    pub(super) accept: Option<&'static str>,
-    pub(super) range: Option<String>,
-    /// An endpoint to ask only when no other answers, as it gave wrong bytes before.
-    pub(super) avoid: Option<usize>,
-}
-
-/// The head of an answer, and its body to be read.
-pub(super) struct Answer {
-    pub(super) response: Response,
-    /// The URL that was asked first.
-    pub(super) url: PublicUrl,
-    /// Whether another URL answered than the one asked first.
-    pub(super) was_redirected: bool,
-    pub(super) endpoint: usize,
-    /// Held for as long as the body is being read.
-    pub(super) permit: OwnedSemaphorePermit,
+/// An endpoint, and how it has been doing.
+struct Reached {
+    endpoint: Endpoint,
+    /// It wanted fewer requests: not asked.
+    quiet: Quiet,
+    /// It failed: asked after the others, so that a dead endpoint doesn't cost each request a timeout.
+    shaky: Quiet,
 }
 
 /// The answer of one endpoint.
@@ -105,7 +91,7 @@ impl Registry {
         let budget = |most: usize| Arc::new(Semaphore::new(most.clamp(1, Semaphore::MAX_PERMITS)));
         let (questions, blobs) =
             (budget(limits.max_concurrent_requests), budget(limits.max_concurrent_blobs));
-        let endpoints = endpoints.into_iter().map(|endpoint| (endpoint, Quiet::default())).collect();
+        let endpoints = endpoints.into_iter().map(Reached::new).collect();
         Ok(Self { label, endpoints, client, auth, limits, questions, blobs, metrics })
     }
 
@@ -118,6 +104,7 @@ impl Registry {
             match self.ask_endpoint(endpoint, ask).await {
                 Err(error) if error.is_temporary() => {
                     tracing::debug!(registry = self.label, %error, "endpoint failed");
+                    self.endpoints[endpoint].shaky.keep_for(SHAKY_FOR);
                     failed = Some(error);
                 }
                 Err(error) => return Err(error),
@@ -148,18 +135,18 @@ impl Registry {
     }
 
     fn url(&self, endpoint: usize, ask: &Ask<'_>) -> PublicUrl {
-        PublicUrl::from(&self.endpoints[endpoint].0.url(ask.repository, &ask.item))
+        PublicUrl::from(&self.endpoints[endpoint].endpoint.url(ask.repository, &ask.item))
     }
 
-    fn order(&self, avoid: Option<usize>) -> impl Iterator<Item = usize> {
-        let all = 0..self.endpoints.len();
-        all.clone()
-            .filter(move |index| Some(*index) != avoid)
-            .chain(all.filter(move |index| Some(*index) == avoid))
+    fn order(&self, avoid: Option<usize>) -> Vec<usize> {
+        let mut order: Vec<_> = (0..self.endpoints.len()).collect();
+        order
+            .sort_by_key(|index| (Some(*index) == avoid, self.endpoints[*index].shaky.remaining().is_some()));
+        order
     }
 
     async fn ask_endpoint(&self, index: usize, ask: &Ask<'_>) -> Result<Reply, OriginError> {
-        let (endpoint, quiet) = &self.endpoints[index];
+        let Reached { endpoint, quiet, .. } = &self.endpoints[index];
         let url = endpoint.url(ask.repository, &ask.item);
         let public = PublicUrl::from(&url);
         if let Some(left) = quiet.remaining() {
@@ -236,17 +223,9 @@ impl Registry {
     }
 }
 
-impl Answer {
-    /// This answer, if it is a success.
-    pub(super) fn success(self) -> Result<Self, OriginError> {
-        let status = self.response.status();
-        let trouble = Trouble::new(&self.url, format!("answered {status}"));
-        match status {
-            status if status.is_success() => Ok(self),
-            StatusCode::NOT_FOUND | StatusCode::GONE => Err(OriginError::NotFound(trouble)),
-            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Err(OriginError::Denied(trouble)),
-            _ => Err(OriginError::Refused(trouble)),
-        }
+impl Reached {
+    fn new(endpoint: Endpoint) -> Self {
+        Self { endpoint, quiet: Quiet::default(), shaky: Quiet::default() }
     }
 }
 
