@@ -43,8 +43,10 @@ pub struct RegistryLimits {
     pub answer_timeout_ms: u64,
     /// Longest silence within a body.
     pub idle_timeout_ms: u64,
-    /// Most requests under way at a time; more wait for their turn.
+    /// Most requests for tags, manifests and lengths under way at a time; more wait for their turn.
     pub max_concurrent_requests: usize,
+    /// Most blobs being received at a time; more wait for their turn.
+    pub max_concurrent_blobs: usize,
 }
 
 impl Default for RegistryLimits {
@@ -55,6 +57,8 @@ impl Default for RegistryLimits {
             answer_timeout_ms: 12_000,
             idle_timeout_ms: 15_000,
             max_concurrent_requests: 32,
+            // Each holds a few MiB between the network and the disk.
+            max_concurrent_blobs: 16,
         }
     }
 }

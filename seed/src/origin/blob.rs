@@ -155,6 +155,7 @@ fn open(answer: Answer, range: BlobRange) -> Result<OriginBlob, OriginError> {
     };
     let total_bytes = total_bytes.map(|total| checked_total(total, &url)).transpose()?;
     let body = body::stream(response, url.clone())
+        // The permit lives as long as the stream that owns this closure.
         .inspect(move |_| {
             let _held = &permit;
         })

@@ -14,7 +14,7 @@ pub(super) enum Challenge {
 /// Everything Shoal understands among the challenges, the strongest first.
 pub(super) fn challenges(headers: &HeaderMap) -> Vec<Challenge> {
     let values = headers.get_all(WWW_AUTHENTICATE).iter().filter_map(|value| value.to_str().ok());
-    let mut found: Vec<_> = values.flat_map(parse).filter_map(understand).collect();
+    let mut found: Vec<_> = values.flat_map(parse).filter_map(|raw| understand(&raw)).collect();
     found.sort_by_key(|challenge| *challenge == Challenge::Basic);
     found
 }
@@ -25,7 +25,7 @@ struct Raw<'a> {
     params: Vec<(&'a str, String)>,
 }
 
-fn understand(raw: Raw<'_>) -> Option<Challenge> {
+fn understand(raw: &Raw<'_>) -> Option<Challenge> {
     if raw.scheme.eq_ignore_ascii_case("basic") {
         return Some(Challenge::Basic);
     }

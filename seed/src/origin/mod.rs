@@ -14,6 +14,7 @@ use http::{
     HeaderMap, Method, StatusCode,
     header::{CONTENT_LENGTH, CONTENT_RANGE},
 };
+use rustls::RootCertStore;
 use shoal_protocol::{
     bounds::MAX_MANIFEST_BYTES,
     digest::{Algorithm, Digest},
@@ -25,6 +26,7 @@ use crate::{
     metrics::{Kind, OriginMetrics},
 };
 
+mod ask;
 mod auth;
 mod blob;
 mod body;
@@ -45,7 +47,8 @@ pub use error::{OriginError, PublicUrl, Trouble};
 pub use registry::RegistryError;
 pub use tls::TlsError;
 
-use registry::{Answer, Ask, Registry};
+use ask::{Answer, Ask};
+use registry::Registry;
 
 /// Most registries outside the configuration that are remembered at a time.
 const MAX_UNLISTED: usize = 64;
@@ -94,6 +97,7 @@ pub enum OriginsError {
 pub struct Origins {
     listed: HashMap<String, Arc<Registry>>,
     unlisted: Option<Mutex<HashMap<String, Arc<Registry>>>>,
+    system_roots: RootCertStore,
     metrics: OriginMetrics,
 }
 
@@ -108,17 +112,19 @@ impl Origins {
         allow_unlisted: bool,
         metrics: OriginMetrics,
     ) -> Result<Self, OriginsError> {
+        let system_roots = tls::system_roots();
         let mut listed = HashMap::new();
         for config in configs {
             let label = key(&config.host);
-            let registry = Registry::new(config, label.clone(), metrics.clone()).map_err(|source| {
-                OriginsError::Registry { host: config.host.clone(), source: Box::new(source) }
-            })?;
+            let registry =
+                Registry::new(config, label.clone(), system_roots.clone(), metrics.clone()).map_err(
+                    |source| OriginsError::Registry { host: config.host.clone(), source: Box::new(source) },
+                )?;
             if listed.insert(label, Arc::new(registry)).is_some() {
                 return Err(OriginsError::Twice(config.host.clone()));
             }
         }
-        Ok(Self { listed, unlisted: allow_unlisted.then(Mutex::default), metrics })
+        Ok(Self { listed, unlisted: allow_unlisted.then(Mutex::default), system_roots, metrics })
     }
 
     /// What `tag` stands for now.
@@ -193,7 +199,12 @@ impl Origins {
             return Ok(Arc::clone(registry));
         }
         let config = RegistryConfig::for_host(host.clone());
-        let registry = Registry::new(&config, UNLISTED_LABEL.to_owned(), self.metrics.clone());
+        let registry = Registry::new(
+            &config,
+            UNLISTED_LABEL.to_owned(),
+            self.system_roots.clone(),
+            self.metrics.clone(),
+        );
         let registry = Arc::new(registry.map_err(|error| {
             tracing::warn!(%host, %error, "registry can't be asked");
             unlisted()

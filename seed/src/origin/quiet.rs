@@ -12,7 +12,7 @@ use tokio::time::Instant;
 /// Longest that one answer may silence an endpoint: a mistaken date must not shut it for a day.
 const MAX_QUIET: Duration = Duration::from_secs(300);
 
-/// Whether an endpoint may be asked now.
+/// Something that is left alone until a moment.
 #[derive(Debug, Default)]
 pub(super) struct Quiet {
     until: Mutex<Option<Instant>>,

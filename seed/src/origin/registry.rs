@@ -2,21 +2,22 @@
 
 use std::{
     sync::Arc,
-    time::{Instant, SystemTime},
+    time::{Duration, Instant, SystemTime},
 };
 
 use http::{
-    HeaderMap, HeaderValue, Method, StatusCode,
+    HeaderMap, HeaderValue, StatusCode,
     header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, LOCATION, RANGE},
 };
 use reqwest::{Client, Response, Url, redirect::Policy};
-use shoal_protocol::reference::Repository;
+use rustls::RootCertStore;
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
     time::timeout,
 };
 
 use super::{
+    ask::{Answer, Ask},
     auth::Auth,
     body,
     credentials::Credentials,
@@ -30,56 +31,51 @@ use crate::{
     metrics::{Kind, OriginMetrics},
 };
 
+/// How long an endpoint that failed comes after the others.
+const SHAKY_FOR: Duration = Duration::from_secs(10);
+
 const USER_AGENT: &str = concat!("shoal/", env!("CARGO_PKG_VERSION"));
 
 /// Asks one registry.
 pub(super) struct Registry {
     /// What metrics call it.
     pub(super) label: String,
-    endpoints: Vec<(Endpoint, Quiet)>,
+    endpoints: Vec<Reached>,
     client: Client,
     auth: Auth,
     limits: RegistryLimits,
-    budget: Arc<Semaphore>,
+    /// Apart from blobs, so that a question with a short answer never waits behind hours of layers.
+    questions: Arc<Semaphore>,
+    blobs: Arc<Semaphore>,
     metrics: OriginMetrics,
 }
 
-/// What to ask of a repository.
-#[derive(Clone, Debug)]
-pub(super) struct Ask<'a> {
-    pub(super) kind: Kind,
-    pub(super) method: Method,
-    pub(super) repository: &'a Repository,
-    /// `manifests/…` or `blobs/…`.
-    pub(super) item: String,
-    pub(super) accept: Option<&'static str>,
-    pub(super) range: Option<String>,
-    /// An endpoint to ask only when no other answers, as it gave wrong bytes before.
-    pub(super) avoid: Option<usize>,
+/// An endpoint, and how it has been doing.
+struct Reached {
+    endpoint: Endpoint,
+    /// It wanted fewer requests: not asked.
+    quiet: Quiet,
+    /// It failed: asked after the others, so that a dead endpoint doesn't cost each request a timeout.
+    shaky: Quiet,
 }
 
-/// The head of an answer, and its body to be read.
-pub(super) struct Answer {
-    pub(super) response: Response,
-    /// The URL that was asked first.
-    pub(super) url: PublicUrl,
-    /// Whether another URL answered than the one asked first.
-    pub(super) was_redirected: bool,
-    pub(super) endpoint: usize,
-    /// Held for as long as the body is being read.
-    pub(super) permit: Option<OwnedSemaphorePermit>,
+/// The answer of one endpoint.
+struct Reply {
+    response: Response,
+    was_redirected: bool,
 }
 
 impl Registry {
     pub(super) fn new(
         config: &RegistryConfig,
         label: String,
+        system_roots: RootCertStore,
         metrics: OriginMetrics,
     ) -> Result<Self, RegistryError> {
         let limits = config.limits.clone();
         let endpoints = config.effective_endpoints()?;
         let client = Client::builder()
-            .tls_backend_preconfigured(tls::client_config(config.ca_file.as_deref())?)
+            .tls_backend_preconfigured(tls::client_config(system_roots, config.ca_file.as_deref())?)
             .https_only(!endpoints.iter().any(Endpoint::is_plain_http))
             .redirect(Policy::none())
             .referer(false)
@@ -92,25 +88,30 @@ impl Registry {
         let credentials = Credentials::from_config(config)?;
         let auth =
             Auth::new(label.clone(), client.clone(), credentials, limits.answer_timeout(), metrics.clone());
-        let budget =
-            Arc::new(Semaphore::new(limits.max_concurrent_requests.clamp(1, Semaphore::MAX_PERMITS)));
-        let endpoints = endpoints.into_iter().map(|endpoint| (endpoint, Quiet::default())).collect();
-        Ok(Self { label, endpoints, client, auth, limits, budget, metrics })
+        let budget = |most: usize| Arc::new(Semaphore::new(most.clamp(1, Semaphore::MAX_PERMITS)));
+        let (questions, blobs) =
+            (budget(limits.max_concurrent_requests), budget(limits.max_concurrent_blobs));
+        let endpoints = endpoints.into_iter().map(Reached::new).collect();
+        Ok(Self { label, endpoints, client, auth, limits, questions, blobs, metrics })
     }
 
     /// The first endpoint's answer that is neither a failure to connect, nor 5xx, nor 429. Any other status is
     /// the caller's to judge.
     pub(super) async fn ask(&self, ask: &Ask<'_>) -> Result<Answer, OriginError> {
-        let permit = Arc::clone(&self.budget).acquire_owned().await.ok();
+        let permit = self.admit(ask).await?;
         let mut failed = None;
-        for index in self.order(ask.avoid) {
-            match self.ask_endpoint(index, ask).await {
+        for endpoint in self.order(ask.avoid) {
+            match self.ask_endpoint(endpoint, ask).await {
                 Err(error) if error.is_temporary() => {
                     tracing::debug!(registry = self.label, %error, "endpoint failed");
+                    self.endpoints[endpoint].shaky.keep_for(SHAKY_FOR);
                     failed = Some(error);
                 }
                 Err(error) => return Err(error),
-                Ok(answer) => return Ok(Answer { permit, ..answer }),
+                Ok(Reply { response, was_redirected }) => {
+                    let url = self.url(endpoint, ask);
+                    return Ok(Answer { response, url, was_redirected, endpoint, permit });
+                }
             }
         }
         Err(failed.unwrap_or_else(|| OriginError::Unlisted { registry: self.label.clone() }))
@@ -120,15 +121,32 @@ impl Registry {
         self.endpoints.len()
     }
 
-    fn order(&self, avoid: Option<usize>) -> impl Iterator<Item = usize> {
-        let all = 0..self.endpoints.len();
-        all.clone()
-            .filter(move |index| Some(*index) != avoid)
-            .chain(all.filter(move |index| Some(*index) == avoid))
+    /// Waits for a part of the budget, but no longer than for an answer.
+    async fn admit(&self, ask: &Ask<'_>) -> Result<OwnedSemaphorePermit, OriginError> {
+        let budget = if ask.kind == Kind::Blob { &self.blobs } else { &self.questions };
+        let patience = self.limits.answer_timeout();
+        match timeout(patience, Arc::clone(budget).acquire_owned()).await {
+            Ok(Ok(permit)) => Ok(permit),
+            _ => Err(OriginError::unavailable(
+                &self.url(0, ask),
+                format!("was not asked within {patience:?}, as so many requests are under way there"),
+            )),
+        }
     }
 
-    async fn ask_endpoint(&self, index: usize, ask: &Ask<'_>) -> Result<Answer, OriginError> {
-        let (endpoint, quiet) = &self.endpoints[index];
+    fn url(&self, endpoint: usize, ask: &Ask<'_>) -> PublicUrl {
+        PublicUrl::from(&self.endpoints[endpoint].endpoint.url(ask.repository, &ask.item))
+    }
+
+    fn order(&self, avoid: Option<usize>) -> Vec<usize> {
+        let mut order: Vec<_> = (0..self.endpoints.len()).collect();
+        order
+            .sort_by_key(|index| (Some(*index) == avoid, self.endpoints[*index].shaky.remaining().is_some()));
+        order
+    }
+
+    async fn ask_endpoint(&self, index: usize, ask: &Ask<'_>) -> Result<Reply, OriginError> {
+        let Reached { endpoint, quiet, .. } = &self.endpoints[index];
         let url = endpoint.url(ask.repository, &ask.item);
         let public = PublicUrl::from(&url);
         if let Some(left) = quiet.remaining() {
@@ -137,16 +155,16 @@ impl Registry {
         }
         let key = (index, ask.repository.clone());
         let known = self.auth.known(&key, &public).await?;
-        let mut answer = self.follow(&url, ask, known.clone()).await?;
-        if answer.response.status() == StatusCode::UNAUTHORIZED && !answer.was_redirected {
-            let better = self.auth.challenged(&key, &url, answer.response.headers(), known.as_ref()).await?;
+        let mut reply = self.follow(&url, ask, known.clone()).await?;
+        if reply.response.status() == StatusCode::UNAUTHORIZED && !reply.was_redirected {
+            let better = self.auth.challenged(&key, &url, reply.response.headers(), known.as_ref()).await?;
             if better.is_some() {
-                answer = self.follow(&url, ask, better).await?;
+                reply = self.follow(&url, ask, better).await?;
             }
         }
-        check_load(&answer, quiet)?;
-        body::require_identity(answer.response.headers(), &public)?;
-        Ok(Answer { endpoint: index, ..answer })
+        check_load(&reply, &public, quiet)?;
+        body::require_identity(reply.response.headers(), &public)?;
+        Ok(reply)
     }
 
     /// Sends the request, and again to where each redirect leads. `authorization` stays with the first host.
@@ -155,7 +173,7 @@ impl Registry {
         first: &Url,
         ask: &Ask<'_>,
         mut authorization: Option<HeaderValue>,
-    ) -> Result<Answer, OriginError> {
+    ) -> Result<Reply, OriginError> {
         let started = Instant::now();
         let mut url = first.clone();
         for hop in 0..=MAX_REDIRECTS {
@@ -163,8 +181,7 @@ impl Registry {
             let response = sent.inspect_err(|_| self.count(ask, None, started))?;
             if !is_redirect(response.status()) {
                 self.count(ask, Some(response.status()), started);
-                let url = PublicUrl::from(first);
-                return Ok(Answer { response, url, was_redirected: hop > 0, endpoint: 0, permit: None });
+                return Ok(Reply { response, was_redirected: hop > 0 });
             }
             let location = response.headers().get(LOCATION).and_then(|value| value.to_str().ok());
             let next = next_hop(&url, location)
@@ -206,17 +223,9 @@ impl Registry {
     }
 }
 
-impl Answer {
-    /// This answer, if it is a success.
-    pub(super) fn success(self) -> Result<Self, OriginError> {
-        let status = self.response.status();
-        let trouble = Trouble::new(&self.url, format!("answered {status}"));
-        match status {
-            status if status.is_success() => Ok(self),
-            StatusCode::NOT_FOUND | StatusCode::GONE => Err(OriginError::NotFound(trouble)),
-            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Err(OriginError::Denied(trouble)),
-            _ => Err(OriginError::Refused(trouble)),
-        }
+impl Reached {
+    fn new(endpoint: Endpoint) -> Self {
+        Self { endpoint, quiet: Quiet::default(), shaky: Quiet::default() }
     }
 }
 
@@ -238,16 +247,16 @@ pub enum RegistryError {
 }
 
 /// Turns the statuses that mean "not now" into errors, and keeps quiet for as long as they ask.
-fn check_load(answer: &Answer, quiet: &Quiet) -> Result<(), OriginError> {
-    let status = answer.response.status();
+fn check_load(reply: &Reply, url: &PublicUrl, quiet: &Quiet) -> Result<(), OriginError> {
+    let status = reply.response.status();
     if status != StatusCode::TOO_MANY_REQUESTS && !status.is_server_error() {
         return Ok(());
     }
-    let retry_after = retry_after(answer.response.headers(), SystemTime::now());
-    if let (Some(wait), false) = (retry_after, answer.was_redirected) {
+    let retry_after = retry_after(reply.response.headers(), SystemTime::now());
+    if let (Some(wait), false) = (retry_after, reply.was_redirected) {
         quiet.keep_for(wait);
     }
-    let trouble = Trouble::new(&answer.url, format!("answered {status}"));
+    let trouble = Trouble::new(url, format!("answered {status}"));
     Err(match status {
         StatusCode::TOO_MANY_REQUESTS => OriginError::TooManyRequests { trouble, retry_after },
         // "Not implemented" stays so, however often it is asked: a fallback may know another way.

@@ -23,16 +23,24 @@ pub enum TlsError {
     Versions(rustls::Error),
 }
 
-/// A configuration that trusts the system's authorities, and those in `ca_file`.
-pub(super) fn client_config(ca_file: Option<&Path>) -> Result<ClientConfig, TlsError> {
+/// The authorities that this system trusts. A system without any still has its `ca_file`s and plain HTTP; a missing
+/// authority shows, with the registry's name, when it matters.
+pub(super) fn system_roots() -> RootCertStore {
     let mut roots = RootCertStore::empty();
-    // A system without a certificate store still has its ca_file and plain HTTP; a missing root shows as an untrusted
-    // certificate, with the registry's name, when it matters.
-    let (trusted, _) = roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    let found = rustls_native_certs::load_native_certs();
+    let (trusted, ignored) = roots.add_parsable_certificates(found.certs);
+    tracing::debug!(trusted, ignored, errors = found.errors.len(), "authorities of this system");
+    roots
+}
+
+/// A configuration that trusts `roots`, and the authorities in `ca_file`.
+pub(super) fn client_config(
+    mut roots: RootCertStore,
+    ca_file: Option<&Path>,
+) -> Result<ClientConfig, TlsError> {
     if let Some(path) = ca_file {
         add_own(&mut roots, path)?;
     }
-    tracing::debug!(trusted, own = ca_file.is_some(), "authorities trusted for registries");
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let mut config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()

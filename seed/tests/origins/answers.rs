@@ -1,7 +1,10 @@
 //! Manifests, tags and lengths, and the answers that are refused.
 
 use http::Method;
-use shoal_seed::origin::{Descriptor, OriginError, Origins};
+use shoal_seed::{
+    metrics::OriginMetrics,
+    origin::{Descriptor, OriginError, Origins},
+};
 
 use crate::support::{OCI_MANIFEST, Reply, TestOrigin, config, content, digest, image, metrics, origins};
 
@@ -141,8 +144,10 @@ async fn the_next_endpoint_answers_when_the_first_can_not() {
     let good = TestOrigin::start(|_| Reply::manifest(MANIFEST)).await;
     let mut config = config(&[&broken, &good]);
     config.endpoints.splice(0..0, config_without_server.endpoints);
-    assert_eq!(origins(config).resolve(&image(), &tag()).await, Ok(descriptor()));
-    assert_eq!(broken.seen().len(), 1);
+    let origins = origins(config);
+    assert_eq!(origins.resolve(&image(), &tag()).await, Ok(descriptor()));
+    assert_eq!(origins.resolve(&image(), &tag()).await, Ok(descriptor()));
+    assert_eq!((broken.seen().len(), good.seen().len()), (1, 2), "an endpoint that failed waits its turn");
 }
 
 #[tokio::test]
@@ -178,13 +183,36 @@ async fn no_more_requests_at_a_time_than_the_budget() {
     })
     .await;
     let mut config = config(&[&origin]);
-    config.limits.max_concurrent_requests = 1;
+    config.limits.max_concurrent_blobs = 1;
     let origins = origins(config);
     let image = image();
     let first = origins.blob(&image, &wanted, Default::default()).await.expect("served");
     let mut second = std::pin::pin!(origins.blob(&image, &wanted, Default::default()));
     let early = tokio::time::timeout(std::time::Duration::from_millis(50), &mut second).await;
     assert!(early.is_err() && asked.load(Ordering::SeqCst) == 1, "the first body is still being read");
+    origins.manifest(&image, &wanted).await.expect_err("no manifest, but asked at once");
     drop(first);
     second.await.expect("served");
+}
+
+#[tokio::test]
+async fn requests_and_bytes_are_counted_by_registry() {
+    let origin = TestOrigin::start(|seen| match seen.path.ends_with("gone") {
+        true => Reply::status(404),
+        false => Reply::manifest(MANIFEST),
+    })
+    .await;
+    let registry = prometheus::Registry::new();
+    let counted = OriginMetrics::new(&registry).expect("an empty registry");
+    let origins = Origins::new(&[config(&[&origin])], false, counted).expect("a good configuration");
+    origins.manifest(&image(), &digest(MANIFEST.as_bytes())).await.expect("served");
+    origins.resolve(&image(), &"gone".parse().expect("a tag")).await.expect_err("gone");
+    let text = prometheus::TextEncoder::new().encode_to_string(&registry.gather()).expect("text");
+    for line in [
+        r#"shoal_origin_requests_total{kind="manifest",registry="registry.test",status="200"} 1"#,
+        r#"shoal_origin_requests_total{kind="resolve",registry="registry.test",status="404"} 1"#,
+        &format!(r#"shoal_origin_bytes_total{{registry="registry.test"}} {}"#, MANIFEST.len()),
+    ] {
+        assert!(text.contains(line), "{line} is not in\n{text}");
+    }
 }

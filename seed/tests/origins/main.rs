@@ -1,4 +1,5 @@
 //! The seed against origins that misbehave in one way each, over loopback.
+#![allow(clippy::expect_used, reason = "clippy takes the helpers of tests for code that serves others")]
 
 mod access;
 mod answers;

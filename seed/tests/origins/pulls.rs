@@ -1,20 +1,26 @@
 //! Whole blobs, over connections that break and from origins that do less than they should.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{
+    Arc, OnceLock,
+    atomic::{AtomicUsize, Ordering},
+};
 
 use bytes::Bytes;
+use futures::future::BoxFuture;
 use shoal_protocol::{
     chain::{Chain, ChainBuilder},
     digest::Digest,
-    geometry::Geometry,
+    geometry::{Geometry, PieceIndex},
     identity::NodeKey,
 };
 use shoal_seed::{
     origin::OriginError,
-    pull::{PullConfig, PullError, Puller},
+    pull::{PieceSink, PullConfig, PullError, Puller, SinkError},
 };
 
-use crate::support::{Collector, Reply, Seen, TestOrigin, config, content, digest, image, puller};
+use crate::support::{
+    Collector, Reply, Seen, TestOrigin, bearer_challenge, config, content, digest, image, puller,
+};
 
 /// Some pieces, the last of them short.
 const BLOB_BYTES: usize = 64 * 1024 * 5 + 1000;
@@ -82,6 +88,86 @@ async fn a_broken_connection_is_resumed_where_it_ended() {
     assert_eq!(sink.blob(), blob);
     let starts: Vec<_> = origin.seen().iter().map(Seen::range_start).collect();
     assert_eq!(starts, [None, Some(100_000)]);
+}
+
+#[tokio::test]
+async fn a_silent_connection_is_given_up_for_another() {
+    let blob = content(BLOB_BYTES);
+    let served = blob.clone();
+    let origin = TestOrigin::start(move |seen| match seen.range_start() {
+        None => Reply::stalled(&served, 100_000),
+        Some(start) => Reply::range(&served, start),
+    })
+    .await;
+    let mut config = config(&[&origin]);
+    config.limits.idle_timeout_ms = 200;
+    let (pulled, sink) = pull(&puller(config), &blob, None).await;
+    pulled.expect("pulled");
+    assert_eq!(sink.blob(), blob);
+}
+
+#[tokio::test]
+async fn a_token_that_ends_in_the_middle_of_a_layer_is_renewed() {
+    let blob = content(BLOB_BYTES);
+    let (served, own_url) = (blob.clone(), Arc::new(OnceLock::<String>::new()));
+    let url = Arc::clone(&own_url);
+    let tokens = AtomicUsize::new(0);
+    let origin = TestOrigin::start(move |seen| {
+        let number = tokens.load(Ordering::SeqCst);
+        match (seen.path.as_str(), seen.header("authorization"), seen.range_start()) {
+            ("/token", ..) => {
+                Reply::bytes(format!(r#"{{"token": "t{}"}}"#, tokens.fetch_add(1, Ordering::SeqCst) + 1))
+            }
+            (_, Some("Bearer t1"), None) => Reply::cut(&served, 100_000),
+            (_, Some("Bearer t2"), Some(start)) if number == 2 => Reply::range(&served, start),
+            _ => bearer_challenge(url.get().expect("set before the first request")),
+        }
+    })
+    .await;
+    own_url.set(origin.url.clone()).expect("set once");
+    let (pulled, sink) = pull(&puller(config(&[&origin])), &blob, None).await;
+    pulled.expect("pulled");
+    assert_eq!((sink.blob(), sink.start_count()), (blob.to_vec(), 1));
+    assert_eq!(origin.count("/token"), 2);
+}
+
+#[tokio::test]
+async fn a_blob_of_another_length_than_its_chain_is_pulled_anew() {
+    let blob = content(BLOB_BYTES);
+    let served = blob.clone();
+    let origin = TestOrigin::start(move |seen| serve(&served, seen)).await;
+    let chain = chain_over(&content(BLOB_BYTES * 2), digest(&blob), 3);
+    let (pulled, sink) = pull(&puller(config(&[&origin])), &blob, Some(&chain)).await;
+    pulled.expect("pulled");
+    assert_eq!(sink.blob(), blob);
+}
+
+#[tokio::test]
+async fn a_pull_ends_when_its_sink_is_full() {
+    let blob = content(BLOB_BYTES);
+    let served = blob.clone();
+    let origin = TestOrigin::start(move |_| Reply::stalled(&served, 200_000)).await;
+    let (pulled, wanted) = (puller(config(&[&origin])), digest(&blob));
+    let error = pulled.pull_blob(&image(), &wanted, None, &FullSink).await.expect_err("full");
+    assert!(matches!(error, PullError::Sink(_)), "{error}");
+}
+
+/// Takes nothing.
+struct FullSink;
+
+impl PieceSink for FullSink {
+    fn started(&self, _: Geometry) -> BoxFuture<'_, Result<(), SinkError>> {
+        Box::pin(async { Ok(()) })
+    }
+
+    fn pieces<'a>(
+        &'a self,
+        _: PieceIndex,
+        _: Vec<Bytes>,
+        _: &'a ChainBuilder,
+    ) -> BoxFuture<'a, Result<(), SinkError>> {
+        Box::pin(async { Err("no space left".into()) })
+    }
 }
 
 #[tokio::test]

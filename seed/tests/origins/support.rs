@@ -11,7 +11,7 @@ use std::{
 use bytes::Bytes;
 use futures::{StreamExt as _, future::BoxFuture, stream};
 use http::{HeaderMap, Method, Response, StatusCode};
-use http_body_util::{BodyExt as _, Full, StreamBody, combinators::BoxBody};
+use http_body_util::{BodyExt as _, Full, StreamBody, combinators::UnsyncBoxBody};
 use hyper::{
     body::{Frame, Incoming},
     service::service_fn,
@@ -59,7 +59,7 @@ impl Seen {
     }
 }
 
-type Body = BoxBody<Bytes, io::Error>;
+type Body = UnsyncBoxBody<Bytes, io::Error>;
 
 /// What a scripted origin answers.
 pub(crate) struct Reply {
@@ -69,13 +69,13 @@ pub(crate) struct Reply {
 
 impl Reply {
     pub(crate) fn status(status: u16) -> Self {
-        let mut response = Response::new(Full::default().map_err(|never| match never {}).boxed());
+        let mut response = Response::new(Full::default().map_err(|never| match never {}).boxed_unsync());
         *response.status_mut() = StatusCode::from_u16(status).expect("a status");
         Self { response, delay: Duration::ZERO }
     }
 
     pub(crate) fn bytes(body: impl Into<Bytes>) -> Self {
-        let body = Full::new(body.into()).map_err(|never: Infallible| match never {}).boxed();
+        let body = Full::new(body.into()).map_err(|never: Infallible| match never {}).boxed_unsync();
         Self { response: Response::new(body), delay: Duration::ZERO }
     }
 
@@ -99,6 +99,14 @@ impl Reply {
             .header("content-length", &body.len().to_string())
     }
 
+    /// Promises all of `body`, and falls silent after `sent` bytes of it.
+    pub(crate) fn stalled(body: &Bytes, sent: usize) -> Self {
+        let frames = stream::iter([Ok(Frame::data(body.slice(..sent)))]).chain(stream::pending());
+        let body_bytes = body.len().to_string();
+        let response = Response::new(StreamBody::new(frames).boxed_unsync());
+        Self { response, delay: Duration::ZERO }.header("content-length", &body_bytes)
+    }
+
     fn stream(parts: Vec<io::Result<Bytes>>) -> Self {
         // The pause lets what was sent reach the client before the connection breaks.
         let frames = stream::iter(parts).then(|part| async {
@@ -107,10 +115,7 @@ impl Reply {
             }
             part.map(Frame::data)
         });
-        Self {
-            response: Response::new(BodyExt::boxed(StreamBody::new(Box::pin(frames)))),
-            delay: Duration::ZERO,
-        }
+        Self { response: Response::new(StreamBody::new(frames).boxed_unsync()), delay: Duration::ZERO }
     }
 
     pub(crate) fn with_status(mut self, status: u16) -> Self {
