@@ -1,15 +1,19 @@
 //! Real containerds, each with its own root, state, socket and configuration.
 
-use std::fs;
-use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::time::Duration;
+use std::{
+    fs,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process::Command,
+    time::Duration,
+};
 
-use crate::cri::CriImages;
-use crate::process::{Process, run};
-use crate::scratch::Scratch;
-use crate::stored::REGISTRY_HOST;
+use crate::{
+    cri::CriImages,
+    process::{Process, run},
+    scratch::Scratch,
+    stored::REGISTRY_HOST,
+};
 
 const START_WITHIN: Duration = Duration::from_secs(60);
 /// Longer than any pull of the tests takes on a loaded machine, and shorter than what a user would call stuck.

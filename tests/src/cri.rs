@@ -1,14 +1,15 @@
 //! The CRI image service, as the kubelet calls it: the few messages of `runtime.v1` that a pull takes.
 
-use std::path::PathBuf;
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use http::uri::PathAndQuery;
 use hyper_util::rt::TokioIo;
 use prost::Message;
 use tokio::net::UnixStream;
-use tonic::client::Grpc;
-use tonic::transport::{Channel, Endpoint, Uri};
+use tonic::{
+    client::Grpc,
+    transport::{Channel, Endpoint, Uri},
+};
 use tonic_prost::ProstCodec;
 
 const CALL_WITHIN: Duration = Duration::from_secs(60);

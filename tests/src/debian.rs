@@ -1,8 +1,10 @@
 //! A real Debian root file system, as real images start from.
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::time::Duration;
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+    time::Duration,
+};
 
 use crate::process::run;
 

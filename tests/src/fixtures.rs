@@ -1,17 +1,21 @@
 //! The images of the tests, made once and kept beside the build, in the form a registry stores them.
 
-use std::fs::{self, File};
-use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::{
+    fs::{self, File},
+    path::{Path, PathBuf},
+    time::Instant,
+};
 
 use bytes::Bytes;
 
-use crate::debian::RootFs;
-use crate::image::{Content, Layer, Manifest, architecture};
-use crate::push::Pusher;
-use crate::registry::Registry;
-use crate::scratch::work_dir;
-use crate::stored::Image;
+use crate::{
+    debian::RootFs,
+    image::{Content, Layer, Manifest, architecture},
+    push::Pusher,
+    registry::Registry,
+    scratch::work_dir,
+    stored::Image,
+};
 
 /// What a container prints that runs the one program of the images that are not Debian's.
 pub const PROOF: &str = "ldconfig (Debian";

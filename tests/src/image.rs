@@ -1,8 +1,10 @@
 //! Images made on the spot: layers and manifests.
 
-use std::fs::File;
-use std::io::{self, BufWriter, Read, Write};
-use std::path::{Path, PathBuf};
+use std::{
+    fs::File,
+    io::{self, BufWriter, Read, Write},
+    path::{Path, PathBuf},
+};
 
 use bytes::Bytes;
 use serde_json::{Value, json};

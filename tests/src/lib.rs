@@ -13,17 +13,20 @@
     reason = "a harness that is broken fails the test that uses it, loudly"
 )]
 
+pub mod cluster;
 pub mod containerd;
 pub mod cri;
 pub mod debian;
 pub mod fixtures;
 pub mod http;
 pub mod image;
+pub mod metrics;
 pub mod ports;
 pub mod process;
 pub mod push;
 pub mod registry;
 pub mod relay;
 pub mod scratch;
+pub mod shoal;
 pub mod stored;
 pub mod wait;

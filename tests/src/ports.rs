@@ -1,7 +1,9 @@
 //! TCP ports on loopback that a test may hand to a program which has to know its port before it starts.
 
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::{
+    net::{Ipv4Addr, SocketAddr, TcpListener},
+    sync::atomic::{AtomicU32, Ordering},
+};
 
 /// Below the range the kernel takes ports for outgoing connections from, so that a program which is killed and
 /// started again finds its port still free.

@@ -1,9 +1,11 @@
 //! Programs that a test runs: in the background, ended by id; or to their end, with a deadline.
 
-use std::fs::{self, OpenOptions};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
-use std::time::Duration;
+use std::{
+    fs::{self, OpenOptions},
+    path::{Path, PathBuf},
+    process::{Child, Command, ExitStatus, Stdio},
+    time::Duration,
+};
 
 use crate::wait::{attempt, eventually};
 

@@ -3,8 +3,10 @@
 use std::net::SocketAddr;
 
 use bytes::Bytes;
-use reqwest::Client;
-use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE, LOCATION};
+use reqwest::{
+    Client,
+    header::{CONTENT_LENGTH, CONTENT_TYPE, LOCATION},
+};
 use serde_json::json;
 
 use crate::image::{Descriptor, INDEX, Manifest, digest_of};

@@ -1,15 +1,15 @@
 //! Debian's docker-registry on loopback: the origin of the tests.
 
-use std::collections::BTreeMap;
-use std::fs;
-use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::time::Duration;
+use std::{
+    collections::BTreeMap,
+    fs,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process::Command,
+    time::Duration,
+};
 
-use crate::http;
-use crate::ports::free_address;
-use crate::process::Process;
+use crate::{http, ports::free_address, process::Process};
 
 const START_WITHIN: Duration = Duration::from_secs(30);
 
@@ -33,6 +33,8 @@ pub struct LoggedRequest {
     pub status: u16,
     /// Length of the body it sent.
     pub sent_bytes: u64,
+    /// Who asked: the program's name and version.
+    pub agent: String,
 }
 
 impl Registry {
@@ -114,6 +116,7 @@ impl LoggedRequest {
             target: target.to_owned(),
             status: words.next()?.parse().ok()?,
             sent_bytes: words.next()?.parse().ok()?,
+            agent: words.nth(1)?.trim_matches('"').to_owned(),
         })
     }
 }
@@ -146,6 +149,7 @@ mod tests {
         let request = LoggedRequest::parse(line).unwrap();
         assert_eq!(request.blob(), Some("sha256:00"));
         assert_eq!((request.status, request.sent_bytes), (200, 12));
+        assert_eq!(request.agent, "containerd/1.6");
         assert_eq!(LoggedRequest::parse("level=info msg=started"), None);
     }
 }

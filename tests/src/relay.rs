@@ -1,18 +1,23 @@
 //! A TCP relay on loopback, as a link that can be slow, stand still or break.
 
-use std::net::SocketAddr;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Mutex, watch};
-use tokio::task::{JoinHandle, JoinSet};
-use tokio::time::Instant;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+    sync::{Mutex, watch},
+    task::{JoinHandle, JoinSet},
+    time::Instant,
+};
 
-use crate::ports::free_address;
-use crate::wait::eventually;
+use crate::{ports::free_address, wait::eventually};
 
 /// Small against the rates that tests ask for, so that the rate is kept evenly.
 const CHUNK_BYTES: usize = 32 * 1024;

@@ -1,7 +1,9 @@
 //! Images as a registry stores them, read from its folder: what a test expects to see pulled.
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use serde_json::Value;
 

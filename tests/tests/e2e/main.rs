@@ -1,3 +1,21 @@
 //! End to end, as a user would: real registries, real runtimes, real nodes.
+//!
+//! The tests are heavy: run them one at a time, as `tests/run` does.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "clippy allows it in test functions, not in the helpers they share"
+)]
 
+mod bad_input;
+mod blob_shapes;
+mod configuration;
+mod corruption;
+mod origin_down;
+mod origin_faults;
 mod parts;
+mod peer_faults;
+mod pull;
+mod real_image;
+mod seed_faults;
+mod strangers;

@@ -1,0 +1,248 @@
+//! Nodes of Shoal: the binary as a user runs it, with a file as its configuration.
+
+use std::{
+    fs,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process::{Command, ExitStatus},
+    time::Duration,
+};
+
+use serde_json::Value;
+
+use crate::{
+    http::{self, Body},
+    image::Descriptor,
+    metrics::Metrics,
+    ports::free_address,
+    process::{Process, Signal, run},
+    stored::{Image, REGISTRY_HOST},
+};
+
+const START_WITHIN: Duration = Duration::from_secs(60);
+const COMMAND_WITHIN: Duration = Duration::from_secs(30);
+/// Longer than a node lets running pulls go on.
+const STOP_WITHIN: Duration = Duration::from_secs(40);
+
+/// What a node is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// `shoal seed`.
+    Seed,
+    /// `shoal peer`.
+    Peer,
+}
+
+/// What a node is told.
+#[derive(Clone, Debug)]
+pub struct Setup {
+    /// What it is.
+    pub role: Role,
+    /// File with the cluster key.
+    pub cluster_key: PathBuf,
+    /// Nodes to meet first.
+    pub bootstrap: Vec<SocketAddr>,
+    /// Where the tests' registry is.
+    pub origin: SocketAddr,
+}
+
+/// A running node. Dropping it kills it.
+#[derive(Debug)]
+pub struct Node {
+    name: String,
+    role: Role,
+    folder: PathBuf,
+    mirror: SocketAddr,
+    swarm: SocketAddr,
+    lane: SocketAddr,
+    admin: SocketAddr,
+    process: Process,
+}
+
+impl Node {
+    /// Starts a node with its files in a new folder below `parent`, and waits until it is ready.
+    pub async fn start(name: &str, setup: &Setup, parent: &Path) -> Self {
+        let mut node = Self::launch(name, setup, parent);
+        node.wait_ready().await;
+        node
+    }
+
+    /// Starts a node that may never be ready, and waits until it answers at all.
+    pub async fn start_unready(name: &str, setup: &Setup, parent: &Path) -> Self {
+        let mut node = Self::launch(name, setup, parent);
+        node.answers("healthz").await;
+        node
+    }
+
+    /// Where its runtime pulls.
+    pub fn mirror(&self) -> SocketAddr {
+        self.mirror
+    }
+
+    /// Where other nodes meet it.
+    pub fn swarm(&self) -> SocketAddr {
+        self.swarm
+    }
+
+    /// Where other nodes send pieces.
+    pub fn lane(&self) -> SocketAddr {
+        self.lane
+    }
+
+    /// Where it tells of itself.
+    pub fn admin(&self) -> SocketAddr {
+        self.admin
+    }
+
+    /// Its name in the test.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Its process.
+    pub fn process(&mut self) -> &mut Process {
+        &mut self.process
+    }
+
+    /// `kill -9`.
+    pub fn kill(&mut self) {
+        self.process.kill();
+    }
+
+    /// Starts it again, after a kill or a stop, with the same files and addresses.
+    pub async fn restart(&mut self) {
+        self.process.kill();
+        self.process = spawn(&self.name, self.role, &self.folder);
+        self.wait_ready().await;
+    }
+
+    /// Asks it to stop, and waits.
+    pub async fn stop(&mut self) -> ExitStatus {
+        self.process.signal(Signal::Term);
+        self.process.ended(STOP_WITHIN).await
+    }
+
+    /// What it counts.
+    pub async fn metrics(&self) -> Metrics {
+        Metrics::new(self.page("metrics").await)
+    }
+
+    /// What it says of itself.
+    pub async fn status(&self) -> Value {
+        serde_json::from_str(&self.page("api/v1/status").await).expect("a status in JSON")
+    }
+
+    /// Its copy of a complete blob on disk, wherever in its folder it keeps it.
+    pub fn blob_file(&self, digest: &str) -> PathBuf {
+        let hex = digest.strip_prefix("sha256:").expect("a SHA-256 digest");
+        find(&self.folder, hex).unwrap_or_else(|| panic!("{} has no file of {digest}", self.name))
+    }
+
+    /// The address of a blob at its mirror, as containerd asks for it.
+    pub fn blob_url(&self, image: &Image, blob: &Descriptor) -> String {
+        self.url(&format!("{}/blobs/{}", image.repository, blob.digest))
+    }
+
+    /// The address of something at its mirror.
+    pub fn url(&self, path: &str) -> String {
+        format!("http://{}/v2/{path}?ns={}", self.mirror, REGISTRY_HOST.replace(':', "%3A"))
+    }
+
+    /// Gets a blob through its mirror, as a runtime would, and forgets the bytes.
+    ///
+    /// # Errors
+    /// When it gives no blob, with what it answered; a blob that ends early is a [`Body`] that says so.
+    pub async fn get_blob(&self, image: &Image, blob: &Descriptor) -> Result<Body, String> {
+        let response = http::client().get(self.blob_url(image, blob)).send().await;
+        let response = response.map_err(|error| format!("{error:?}"))?;
+        if response.status() != 200 {
+            return Err(format!("{}: {}", response.status(), response.text().await.unwrap_or_default()));
+        }
+        Ok(http::drain(response).await)
+    }
+
+    fn launch(name: &str, setup: &Setup, parent: &Path) -> Self {
+        let folder = parent.join(name);
+        fs::create_dir_all(&folder).expect("a folder for a node");
+        let [mirror, swarm, lane, admin] = std::array::from_fn(|_| free_address());
+        let listen = [("mirror", mirror), ("swarm", swarm), ("lane", lane), ("admin", admin)];
+        fs::write(folder.join("shoal.toml"), configuration(setup, &folder, listen)).expect("a configuration");
+        let process = spawn(name, setup.role, &folder);
+        Self { name: name.to_owned(), role: setup.role, folder, mirror, swarm, lane, admin, process }
+    }
+
+    async fn page(&self, page: &str) -> String {
+        let response = http::client().get(format!("http://{}/{page}", self.admin)).send().await;
+        let response = response.unwrap_or_else(|error| panic!("{}: no {page}: {error:?}", self.name));
+        response.text().await.expect("a page of text")
+    }
+
+    async fn wait_ready(&mut self) {
+        self.answers("readyz").await;
+    }
+
+    async fn answers(&mut self, page: &str) {
+        let url = format!("http://{}/{page}", self.admin);
+        let client = http::client();
+        let good = async || client.get(&url).send().await.ok().filter(|answer| answer.status() == 200);
+        self.process.ready(START_WITHIN, good).await;
+    }
+}
+
+/// The binary under test: `SHOAL_BIN`, else the one that was built beside this test.
+pub fn binary() -> PathBuf {
+    if let Some(path) = std::env::var_os("SHOAL_BIN") {
+        return path.into();
+    }
+    let executable = std::env::current_exe().expect("the path of this test binary");
+    let binary =
+        executable.ancestors().nth(2).expect("a test binary lies in target/PROFILE/deps").join("shoal");
+    assert!(binary.exists(), "no {}: build it first, as tests/run does", binary.display());
+    binary
+}
+
+/// Makes a cluster key in a file in `folder`.
+pub async fn new_cluster_key(folder: &Path, name: &str) -> PathBuf {
+    let mut command = Command::new(binary());
+    command.args(["key", "new"]);
+    let key = run(command, COMMAND_WITHIN).await.expect("shoal key new");
+    let file = folder.join(name);
+    fs::write(&file, key).expect("a file for the cluster key");
+    file
+}
+
+fn spawn(name: &str, role: Role, folder: &Path) -> Process {
+    let mut command = Command::new(binary());
+    command.arg(match role {
+        Role::Seed => "seed",
+        Role::Peer => "peer",
+    });
+    command.arg("--config").arg(folder.join("shoal.toml"));
+    Process::spawn(name, command, &folder.join("shoal.log"))
+}
+
+fn configuration(setup: &Setup, folder: &Path, listen: [(&str, SocketAddr); 4]) -> String {
+    let mut text = format!(
+        "data_dir = '{}'\ncluster_key_file = '{}'\nzone = 'a'\n",
+        folder.join("data").display(),
+        setup.cluster_key.display()
+    );
+    for (section, address) in listen {
+        text += &format!("[{section}]\nlisten = '{address}'\n");
+        if section == "swarm" {
+            let bootstrap: Vec<String> = setup.bootstrap.iter().map(|node| format!("'{node}'")).collect();
+            text += &format!("bootstrap = [{}]\n", bootstrap.join(", "));
+        }
+    }
+    text + &format!("[[registry]]\nhost = '{REGISTRY_HOST}'\nendpoints = ['http://{}']\n", setup.origin)
+}
+
+fn find(folder: &Path, name: &str) -> Option<PathBuf> {
+    let entries = || fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+    let here = folder.join(name);
+    if here.is_file() {
+        Some(here)
+    } else {
+        entries().filter(|path| path.is_dir()).find_map(|path| find(&path, name))
+    }
+}
