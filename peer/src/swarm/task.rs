@@ -2,7 +2,8 @@
 
 use std::{
     collections::{HashMap, HashSet},
-    net::{SocketAddr, TcpListener},
+    io,
+    net::SocketAddr,
     num::NonZeroU8,
     sync::Arc,
     time::Duration,
@@ -19,8 +20,10 @@ use libp2p::{
     },
 };
 use shoal_protocol::identity::NodeId;
+use socket2::{Domain, Socket, Type};
 use tokio::{
     sync::{mpsc, oneshot},
+    task::{JoinHandle, spawn_blocking},
     time::{Instant, MissedTickBehavior, interval, timeout_at},
 };
 use tokio_util::compat::FuturesAsyncReadCompatExt;
@@ -118,7 +121,7 @@ impl Task {
                 },
                 found = self.bootstrap.next_found() => self.handle_found(found),
                 _ = tick.tick() => self.handle_tick(),
-                _ = save.tick() => self.save_table(),
+                _ = save.tick() => drop(self.save_table()),
                 () = self.outbox.drain() => {}
             }
         };
@@ -282,6 +285,7 @@ impl Task {
         }
         if self.connections.is_empty() {
             self.bootstrap.handle_alone();
+            self.table.handle_alone();
         }
     }
 
@@ -299,7 +303,7 @@ impl Task {
         let reason = describe(error);
         match peer.as_ref().and_then(secure::node_id) {
             Some(node) => {
-                self.table.failed(node);
+                self.table.failed(node, self.connections.is_empty());
                 self.reaching.remove(&node);
                 tracing::debug!(%node, reason, "cannot connect");
             }
@@ -318,14 +322,18 @@ impl Task {
         is_connected(&self.connections, address)
     }
 
-    fn save_table(&mut self) {
-        if let Err(error) = self.table.save() {
-            tracing::warn!(%error, "cannot save the table of known nodes");
-        }
+    /// Starts to save the table when it changed.
+    fn save_table(&mut self) -> Option<JoinHandle<()>> {
+        let save = self.table.take_save()?;
+        Some(spawn_blocking(|| {
+            if let Err(error) = save.write() {
+                tracing::warn!(%error, "cannot save the table of known nodes");
+            }
+        }))
     }
 
     async fn stop(mut self, done: Option<oneshot::Sender<()>>) {
-        self.save_table();
+        let saving = self.save_table();
         self.commands.close();
         self.poll_until(Instant::now() + FAREWELL, |_| false).await;
         let peers: Vec<_> = self.swarm.connected_peers().copied().collect();
@@ -334,6 +342,12 @@ impl Task {
             let _ = self.swarm.disconnect_peer_id(peer);
         }
         self.poll_until(Instant::now() + CLOSING, |swarm| swarm.connected_peers().next().is_none()).await;
+        if let Some(saving) = saving {
+            // An error means that writing panicked, which is in the log already.
+            let _ = saving.await;
+        }
+        // Whoever waits may bind the same addresses next.
+        drop(self);
         if let Some(done) = done {
             let _ = done.send(());
         }
@@ -348,12 +362,22 @@ impl Task {
 /// plain socket first finds out whether the port is taken.
 fn listen(swarm: &mut Swarm<Behaviour>, address: SocketAddr) -> Result<(), StartError> {
     let failed = |source| StartError::Listen { address, source };
-    TcpListener::bind(address).map_err(failed)?;
+    probe(address).map_err(failed)?;
     match swarm.listen_on(to_multiaddr(address)) {
         Ok(_) => Ok(()),
         Err(libp2p::TransportError::Other(source)) => Err(failed(source)),
         Err(error) => Err(StartError::Setup(error.to_string())),
     }
+}
+
+fn probe(address: SocketAddr) -> io::Result<()> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
+    if address.is_ipv6() {
+        // As libp2p does it: the wildcard of one family leaves the other's free.
+        socket.set_only_v6(true)?;
+    }
+    socket.set_reuse_address(true)?;
+    socket.bind(&address.into())
 }
 
 fn is_connected(

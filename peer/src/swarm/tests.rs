@@ -310,6 +310,17 @@ async fn an_address_in_use_is_named() {
 }
 
 #[tokio::test]
+async fn both_families_listen_on_the_same_port() {
+    use std::net::{Ipv6Addr, TcpListener};
+    let free = TcpListener::bind((Ipv4Addr::UNSPECIFIED, 0)).unwrap().local_addr().unwrap();
+    let on_ipv6 = SocketAddr::from((Ipv6Addr::UNSPECIFIED, free.port()));
+    // Not every machine has IPv6.
+    if TcpListener::bind(on_ipv6).is_ok() {
+        start(SwarmConfig { listen: vec![free, on_ipv6], ..config(1, CLUSTER) }).unwrap();
+    }
+}
+
+#[tokio::test]
 async fn a_wildcard_stands_for_addresses_that_can_be_dialled() {
     let listen = vec![SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0))];
     let node = Node::start_with(SwarmConfig { listen, ..config(1, CLUSTER) }).await;
