@@ -303,6 +303,16 @@ async fn a_node_that_dials_itself_stays_alone() {
 }
 
 #[tokio::test]
+async fn reaching_a_node_tells_whether_it_is_connected() {
+    let (node, other) = (Node::start(1).await, Node::start(2).await);
+    assert!(node.handle.reach(other.id(), vec![other.address]).await);
+    assert!(node.handle.reach(other.id(), Vec::new()).await, "it is connected already");
+    let nobody = NodeKey::from_secret([7; 32]).node_id();
+    assert!(!node.handle.reach(nobody, vec![other.address]).await, "another node answers there");
+    assert!(!node.handle.reach(nobody, Vec::new()).await);
+}
+
+#[tokio::test]
 async fn an_address_in_use_is_named() {
     let node = Node::start(1).await;
     let taken = start(SwarmConfig { listen: vec![node.address], ..config(2, CLUSTER) });
