@@ -16,7 +16,7 @@ use crate::swarm::BoxStream;
 pub struct LaneReceiver {
     node: NodeId,
     stream: BoxStream,
-    stall_timeout: Duration,
+    pub(super) stall_timeout: Duration,
     progress: Arc<LaneProgress>,
     _admission: Admission,
 }

@@ -21,7 +21,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// Sends pieces to one node.
 pub struct LaneSender {
     stream: BoxStream,
-    stall_timeout: Duration,
+    pub(super) stall_timeout: Duration,
     address: Option<SocketAddr>,
 }
 

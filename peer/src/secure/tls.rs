@@ -8,7 +8,7 @@ use rustls::{
     CertificateError, ClientConfig, DigitallySignedStruct, DistinguishedName, Error, OtherError,
     ServerConfig, SignatureScheme,
     client::{
-        Resumption,
+        ResolvesClientCert, Resumption,
         danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
     },
     crypto::{CryptoProvider, ring},
@@ -16,6 +16,7 @@ use rustls::{
         NoServerSessionStorage,
         danger::{ClientCertVerified, ClientCertVerifier},
     },
+    sign::{CertifiedKey, SingleCertAndKey},
 };
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 use shoal_protocol::identity::{NodeId, NodeKey};
@@ -32,25 +33,26 @@ pub(super) fn configs(key: &NodeKey) -> Result<(ClientConfig, ServerConfig), Cre
     let failed = |error: &dyn std::fmt::Display| CredentialsError(error.to_string());
     let keypair = identity::keypair(key).ok_or_else(|| failed(&"libp2p does not take it"))?;
     let (certificate, secret) = certificate::generate(&keypair).map_err(|e| failed(&e))?;
-    let chain = vec![certificate];
+    let provider = provider();
+    let secret = provider.key_provider.load_private_key(secret).map_err(|e| failed(&e))?;
+    // The ready-made ways to add a certificate refuse one with a critical extension, which is how it carries the key.
+    let own = Arc::new(SingleCertAndKey::from(CertifiedKey::new(vec![certificate], secret)));
     let verifier = Arc::new(NodeVerifier);
 
-    let mut client = ClientConfig::builder_with_provider(provider())
+    let mut client = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_protocol_versions(&[&rustls::version::TLS13])
         .map_err(|e| failed(&e))?
         .dangerous()
         .with_custom_certificate_verifier(Arc::clone(&verifier) as Arc<dyn ServerCertVerifier>)
-        .with_client_auth_cert(chain.clone(), secret.clone_key())
-        .map_err(|e| failed(&e))?;
+        .with_client_cert_resolver(Arc::clone(&own) as Arc<dyn ResolvesClientCert>);
     client.alpn_protocols = vec![ALPN.to_vec()];
     client.resumption = Resumption::disabled();
 
-    let mut server = ServerConfig::builder_with_provider(provider())
+    let mut server = ServerConfig::builder_with_provider(provider)
         .with_protocol_versions(&[&rustls::version::TLS13])
         .map_err(|e| failed(&e))?
         .with_client_cert_verifier(verifier)
-        .with_single_cert(chain, secret)
-        .map_err(|e| failed(&e))?;
+        .with_cert_resolver(own);
     server.alpn_protocols = vec![ALPN.to_vec()];
     server.session_storage = Arc::new(NoServerSessionStorage {});
     server.send_tls13_tickets = 0;

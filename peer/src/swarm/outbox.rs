@@ -57,3 +57,55 @@ impl Outbox {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn outbox(room: usize) -> (Outbox, mpsc::Receiver<SwarmEvent>) {
+        let (sender, receiver) = mpsc::channel(room);
+        (Outbox::new(sender, Arc::default()), receiver)
+    }
+
+    fn gossip() -> SwarmEvent {
+        SwarmEvent::Gossip { from: NodeId([1; 32]), data: bytes::Bytes::new() }
+    }
+
+    #[test]
+    fn what_nobody_takes_is_dropped_and_counted() {
+        let (mut outbox, _events) = outbox(1);
+        for _ in 0..MAX_DROPPABLE + 10 {
+            outbox.push(gossip());
+        }
+        assert_eq!(outbox.waiting.len(), MAX_DROPPABLE);
+        assert_eq!(outbox.counters.dropped_events(), 10);
+    }
+
+    #[test]
+    fn a_node_that_flaps_unseen_fills_no_memory() {
+        let (mut outbox, _events) = outbox(1);
+        let node = NodeId([1; 32]);
+        outbox.push(SwarmEvent::Disconnected { node });
+        for _ in 0..1000 {
+            outbox.push(SwarmEvent::Connected { node });
+            outbox.push(SwarmEvent::Disconnected { node });
+        }
+        assert_eq!(outbox.waiting.len(), 1);
+    }
+
+    #[tokio::test]
+    async fn events_come_out_in_order_and_are_let_go_when_nobody_listens() {
+        let (mut outbox, mut events) = outbox(4);
+        let node = NodeId([1; 32]);
+        outbox.push(SwarmEvent::Connected { node });
+        outbox.push(gossip());
+        outbox.drain().await;
+        outbox.drain().await;
+        assert!(matches!(events.recv().await, Some(SwarmEvent::Connected { .. })));
+        assert!(matches!(events.recv().await, Some(SwarmEvent::Gossip { .. })));
+        drop(events);
+        outbox.push(gossip());
+        outbox.drain().await;
+        assert!(outbox.waiting.is_empty());
+    }
+}

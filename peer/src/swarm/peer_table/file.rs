@@ -56,8 +56,8 @@ pub(super) fn load(path: &Path) -> Vec<Record> {
 }
 
 /// Replaces the file at `path` in one step.
-pub(super) fn save(path: &Path, records: impl Iterator<Item = Record>) -> io::Result<()> {
-    let text = serde_json::to_vec_pretty(&Written { nodes: records.collect() })?;
+pub(super) fn save(path: &Path, records: Vec<Record>) -> io::Result<()> {
+    let text = serde_json::to_vec_pretty(&Written { nodes: records })?;
     let mut file = NamedTempFile::new_in(path.parent().unwrap_or(Path::new(".")))?;
     file.write_all(&text)?;
     file.as_file().sync_data()?;

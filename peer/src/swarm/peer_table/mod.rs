@@ -24,12 +24,21 @@ const MAX_NODES: usize = 1024;
 /// Pause before a node that did not answer is tried again, at first and at most.
 const RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(300));
 
+/// The longest such pause for a node that has no connection at all.
+const RETRY_ALONE: Duration = Duration::from_secs(30);
+
 /// The table.
 pub(super) struct PeerTable {
     me: NodeId,
     path: Option<PathBuf>,
     nodes: BTreeMap<NodeId, Known>,
     changed: bool,
+}
+
+/// The table as it was, to be written away from the swarm's task: a slow disk is no reason to fall silent.
+pub(super) struct Save {
+    path: PathBuf,
+    records: Vec<file::Record>,
 }
 
 struct Known {
@@ -87,10 +96,19 @@ impl PeerTable {
         self.forget_beyond_bound();
     }
 
-    /// `node` could not be reached.
-    pub(super) fn failed(&mut self, node: NodeId) {
+    /// `node` could not be reached. A node that is `alone` has nothing better to do than to try again soon.
+    pub(super) fn failed(&mut self, node: NodeId, alone: bool) {
         if let Some(known) = self.nodes.get_mut(&node) {
-            known.try_at = Instant::now() + known.backoff.next_delay();
+            let delay = known.backoff.next_delay();
+            known.try_at = Instant::now() + if alone { delay.min(RETRY_ALONE) } else { delay };
+        }
+    }
+
+    /// This node has lost its last connection: everyone is due at once.
+    pub(super) fn handle_alone(&mut self) {
+        for known in self.nodes.values_mut() {
+            known.backoff.reset();
+            known.try_at = Instant::now();
         }
     }
 
@@ -113,20 +131,16 @@ impl PeerTable {
         due
     }
 
-    /// Saves the table, when it changed and has a place. Blocks on the disk for the moment that a small file takes.
-    ///
-    /// # Errors
-    /// When the file can't be written; the one there is stays whole.
-    pub(super) fn save(&mut self) -> io::Result<()> {
-        let Some(path) = self.path.as_deref().filter(|_| self.changed) else { return Ok(()) };
+    /// What is to be written to disk, when the table changed since the last time and has a place.
+    pub(super) fn take_save(&mut self) -> Option<Save> {
+        let path = self.path.clone().filter(|_| self.changed)?;
+        self.changed = false;
         let records = self.nodes.iter().map(|(node, known)| file::Record {
             node: *node,
             addresses: known.addresses.clone(),
             last_seen_unix_s: known.last_seen_unix_s,
         });
-        file::save(path, records)?;
-        self.changed = false;
-        Ok(())
+        Some(Save { path, records: records.collect() })
     }
 
     /// The node not seen for longest goes first.
@@ -137,6 +151,16 @@ impl PeerTable {
             self.nodes.remove(&node);
             self.changed = true;
         }
+    }
+}
+
+impl Save {
+    /// Replaces the file in one step. Blocks on the disk.
+    ///
+    /// # Errors
+    /// When the file can't be written; the one there is stays whole.
+    pub(super) fn write(self) -> io::Result<()> {
+        file::save(&self.path, self.records)
     }
 }
 
@@ -180,7 +204,8 @@ mod tests {
         let mut before = table(Some(path.clone()));
         before.learn(node(1), &[address(1), address(2)]);
         before.connected(node(2), Some(address(3)));
-        before.save().unwrap();
+        before.take_save().unwrap().write().unwrap();
+        assert!(before.take_save().is_none(), "nothing has changed since");
         let after = table(Some(path));
         assert_eq!(after.addresses(&node(1)), [address(1), address(2)]);
         assert_eq!(after.addresses(&node(2)), [address(3)]);
@@ -224,8 +249,10 @@ mod tests {
         let mut table = table(None);
         table.learn(node(1), &[address(1)]);
         assert_eq!(table.due(4, |_| true), [node(1)]);
-        table.failed(node(1));
+        table.failed(node(1), false);
         assert!(table.due(4, |_| true).is_empty());
+        table.handle_alone();
+        assert_eq!(table.due(4, |_| true), [node(1)]);
     }
 
     #[test]

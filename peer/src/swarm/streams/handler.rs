@@ -78,10 +78,11 @@ impl ConnectionHandler for Handler {
         event: ConnectionEvent<'_, Self::InboundProtocol, Self::OutboundProtocol, (), OpenReply>,
     ) {
         match event {
-            ConnectionEvent::FullyNegotiatedInbound(FullyNegotiatedInbound { protocol, .. }) => {
-                if self.accepted.len() < MAX_OPENING {
-                    self.accepted.push_back(protocol);
-                }
+            // Beyond the bound the stream is dropped, and the other side sees it close.
+            ConnectionEvent::FullyNegotiatedInbound(FullyNegotiatedInbound { protocol, .. })
+                if self.accepted.len() < MAX_OPENING =>
+            {
+                self.accepted.push_back(protocol);
             }
             ConnectionEvent::FullyNegotiatedOutbound(FullyNegotiatedOutbound { protocol, info }) => {
                 self.opened(info, Ok(protocol));
