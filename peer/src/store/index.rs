@@ -66,7 +66,6 @@ impl Index {
             opened = open_and_load(&volume);
         }
         let (database, rows) = opened.map_err(|error| failure(&volume, error))?;
-        volume.sync_dir(volume.layout.root())?;
         Ok((Self { volume, database: RwLock::new(Some(database)) }, rows, origin))
     }
 
@@ -215,7 +214,7 @@ fn open_database(volume: &Arc<Volume>) -> Result<Database, redb::Error> {
         .set_check_integrity_on_open(true)
         .create_with_backend(backend)
         .map_err(|error| match error {
-            DatabaseError::UpgradeRequired(_) | DatabaseError::RepairAborted => damaged(error),
+            DatabaseError::UpgradeRequired(_) | DatabaseError::RepairAborted => damaged(error.to_string()),
             DatabaseError::Storage(StorageError::Corrupted(what)) => damaged(what),
             other => other.into(),
         })

@@ -5,7 +5,7 @@ use std::{path::Path, sync::PoisonError};
 use shoal_protocol::digest::Digest;
 
 use super::{
-    BlobInfo, StoreError,
+    BlobInfo, CompleteBlob, StoreError,
     disk::Open,
     lock,
     shelf::{Names, Shelf},
@@ -53,7 +53,23 @@ impl Shelf {
     }
 
     pub(super) fn remove(&self, digest: &Digest) -> Result<bool, StoreError> {
-        let _names = lock(&self.names);
+        self.remove_named(&lock(&self.names), digest)
+    }
+
+    /// Looks again while no name can change, and forgets a blob whose file somebody else removed or cut.
+    pub(super) fn open_lost(&self, digest: &Digest) -> Result<Option<CompleteBlob>, StoreError> {
+        let names = lock(&self.names);
+        let Some(info) = self.info(digest) else { return Ok(None) };
+        let found = self.open_whole(&info)?;
+        if found.is_none() {
+            tracing::warn!(%digest, "forgotten: the file of a complete blob vanished or changed its length");
+            self.volume.health.count_lost_blob();
+            self.remove_named(&names, digest)?;
+        }
+        Ok(found)
+    }
+
+    fn remove_named(&self, _held: &Names, digest: &Digest) -> Result<bool, StoreError> {
         if self.info(digest).is_none() {
             return Ok(false);
         }
@@ -76,7 +92,8 @@ impl Shelf {
         }
     }
 
-    fn owns(&self, digest: &Digest, generation: u64) -> bool {
+    /// False once the blob was put whole meanwhile: then the writer's file has no name any more.
+    pub(super) fn owns(&self, digest: &Digest, generation: u64) -> bool {
         lock(&self.partials).get(digest).is_some_and(|partial| partial.generation == generation)
     }
 

@@ -141,6 +141,9 @@ impl PartialBlob {
         let writing = &*self.writing;
         let open = writing.open()?;
         writing.shelf.volume().health.check()?;
+        if !writing.shelf.owns(&writing.digest, writing.generation) {
+            return Err(PartialError::Closed { digest: writing.digest });
+        }
         let mut recording = lock(&writing.recording);
         writing.check_usable(pieces.iter().copied())?;
         if let Err(error) = writing.sync(&mut recording) {

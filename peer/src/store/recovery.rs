@@ -44,6 +44,7 @@ pub(super) fn open(dir: &Path, disk: Arc<dyn Disk>) -> Result<(Shelf, Recovered)
     let volume = Arc::new(Volume::new(disk, dir));
     let held = make_directories(&volume)?;
     let (index, rows, origin) = Index::open(volume.clone())?;
+    volume.sync_dir(volume.layout.root())?;
     let mut survey = Survey::new(&volume, rows);
     survey.blobs()?;
     survey.partials()?;
@@ -73,7 +74,6 @@ fn make_directories(volume: &Volume) -> Result<Held, StoreError> {
         volume.create_dir(&layout.algorithm_dir(algorithm))?;
     }
     volume.sync_dir(&layout.blobs())?;
-    volume.sync_dir(layout.root())?;
     Ok(held)
 }
 
@@ -118,7 +118,7 @@ impl<'a> Survey<'a> {
         for file in self.volume.list(path)? {
             match (parse_blob(algorithm, &fan_out.name, &file.name), file.kind) {
                 (Some(digest), Kind::File { len_bytes }) => {
-                    self.blob(digest, len_bytes, &path.join(&file.name))
+                    self.blob(digest, len_bytes, &path.join(&file.name));
                 }
                 _ => self.odd(&path.join(&file.name)),
             }

@@ -42,8 +42,10 @@ impl Rows {
         for entry in transaction.open_table(PARTIALS)?.iter()? {
             let (key, value) = entry?;
             let (blob_bytes, piece_bytes, bits) = value.value();
-            let geometry = Geometry::new(blob_bytes, piece_bytes).map_err(damaged)?;
-            let recorded = Bitfield::from_bytes(bits.to_vec(), geometry.piece_count()).map_err(damaged)?;
+            let geometry =
+                Geometry::new(blob_bytes, piece_bytes).map_err(|error| damaged(error.to_string()))?;
+            let recorded = Bitfield::from_bytes(bits.to_vec(), geometry.piece_count())
+                .map_err(|error| damaged(error.to_string()))?;
             rows.partials.insert(decode_key(key.value())?, (geometry, recorded));
         }
         Ok(rows)
@@ -100,6 +102,6 @@ fn decode_key(key: &[u8]) -> Result<Digest, redb::Error> {
     digest.ok_or_else(|| damaged("a key is no digest"))
 }
 
-pub(super) fn damaged(what: impl ToString) -> redb::Error {
-    redb::Error::Corrupted(what.to_string())
+pub(super) fn damaged(what: impl Into<String>) -> redb::Error {
+    redb::Error::Corrupted(what.into())
 }

@@ -153,20 +153,18 @@ impl Shelf {
 
     pub(super) fn open_blob(&self, digest: &Digest) -> Result<Option<CompleteBlob>, StoreError> {
         let Some(info) = self.info(digest) else { return Ok(None) };
-        let path = self.volume.layout.blob(digest);
-        let file = self.volume.open_existing(&path, Open::Read)?;
-        match file {
-            Some(file) if file.len_bytes().is_ok_and(|found| found == info.size_bytes) => {
-                Ok(Some(CompleteBlob::new(info.size_bytes, path, file)))
-            }
-            _ if self.info(digest).is_none() => Ok(None),
-            _ => {
-                tracing::warn!(path = %path.display(), "a complete blob vanished or changed its length: forgotten");
-                self.volume.health.count_lost_blob();
-                self.remove(digest)?;
-                Ok(None)
-            }
+        match self.open_whole(&info)? {
+            None => self.open_lost(digest),
+            found => Ok(found),
         }
+    }
+
+    /// The blob's file, if it is there at its length.
+    pub(super) fn open_whole(&self, info: &BlobInfo) -> Result<Option<CompleteBlob>, StoreError> {
+        let path = self.volume.layout.blob(&info.digest);
+        let file = self.volume.open_existing(&path, Open::Read)?;
+        let whole = file.filter(|file| file.len_bytes().is_ok_and(|found| found == info.size_bytes));
+        Ok(whole.map(|file| CompleteBlob::new(info.size_bytes, path, file)))
     }
 
     pub(super) fn begin(

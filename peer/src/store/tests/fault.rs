@@ -6,69 +6,21 @@
 //! loses the file.
 
 use std::{
-    collections::BTreeMap,
     ffi::OsString,
     fs::File,
     io,
-    path::{Path, PathBuf},
+    path::Path,
     sync::{Arc, Mutex, MutexGuard},
 };
 
 use super::{
     super::disk::{Disk, DiskFile, Kind, Listed, Open},
     Random,
+    fault_state::{Change, Entry, NameChange, Node, State, apply, set},
 };
-
-const SECTOR_BYTES: usize = 512;
 
 #[derive(Clone, Debug, Default)]
 pub(super) struct FaultDisk(Arc<Mutex<State>>);
-
-#[derive(Debug, Default)]
-struct State {
-    nodes: Vec<Node>,
-    names: BTreeMap<PathBuf, Entry>,
-    durable: BTreeMap<PathBuf, Entry>,
-    pending: Vec<NameChange>,
-    last_change: u64,
-    /// Counts reboots: a handle from before one is dead.
-    epoch: u64,
-    operations: u64,
-    crash_at: Option<u64>,
-    crashed: bool,
-    syncs_until_failure: Option<u64>,
-    capacity_bytes: Option<u64>,
-    read_only: bool,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Entry {
-    Dir,
-    File(usize),
-}
-
-#[derive(Debug, Default)]
-struct Node {
-    now: Vec<u8>,
-    durable: Vec<u8>,
-    pending: Vec<Change>,
-    locked: bool,
-}
-
-#[derive(Clone, Debug)]
-enum Change {
-    Write { offset: usize, bytes: Vec<u8> },
-    Length(usize),
-}
-
-#[derive(Clone, Debug)]
-struct NameChange {
-    number: u64,
-    path: PathBuf,
-    entry: Option<Entry>,
-    /// The removal of a renamed file's old name comes only with its new name.
-    needs: Option<u64>,
-}
 
 impl FaultDisk {
     /// Stops the disk before the operation that comes after so many more.
@@ -108,126 +60,18 @@ impl FaultDisk {
         self.state().reboot(&mut Random(choice));
     }
 
+    /// Ends the process, not the machine: what was written stays to be seen, and is no more durable than before.
+    pub(super) fn kill(&self) {
+        let mut state = self.state();
+        state.nodes.iter_mut().for_each(|node| node.locked = false);
+        let (names, nodes) = (std::mem::take(&mut state.names), std::mem::take(&mut state.nodes));
+        let pending = std::mem::take(&mut state.pending);
+        state.restart(names, nodes, pending);
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap()
     }
-}
-
-impl State {
-    fn reboot(&mut self, random: &mut Random) {
-        let mut skipped = Vec::new();
-        for change in std::mem::take(&mut self.pending) {
-            if change.needs.is_some_and(|needed| skipped.contains(&needed)) || random.coin() {
-                skipped.push(change.number);
-            } else {
-                set(&mut self.durable, change);
-            }
-        }
-        let dirs: Vec<PathBuf> = self.durable.keys().cloned().collect();
-        for path in dirs {
-            let parent_is_there = path.parent().is_none_or(|parent| self.durable.contains_key(parent));
-            if !parent_is_there {
-                self.durable.remove(&path);
-            }
-        }
-        self.names = self.durable.clone();
-        for node in &mut self.nodes {
-            node.crash(random);
-        }
-        *self = Self {
-            nodes: std::mem::take(&mut self.nodes),
-            names: std::mem::take(&mut self.names),
-            durable: std::mem::take(&mut self.durable),
-            epoch: self.epoch + 1,
-            last_change: self.last_change,
-            ..Self::default()
-        };
-    }
-
-    fn step(&mut self) -> io::Result<()> {
-        if self.crash_at.is_some_and(|crash_at| self.operations >= crash_at) {
-            self.crashed = true;
-        }
-        self.operations += 1;
-        if self.crashed { Err(io::Error::other("the machine is off")) } else { Ok(()) }
-    }
-
-    fn step_write(&mut self) -> io::Result<()> {
-        self.step()?;
-        if self.read_only { Err(io::ErrorKind::ReadOnlyFilesystem.into()) } else { Ok(()) }
-    }
-
-    /// True when this sync is the one to fail.
-    fn sync_fails(&mut self) -> bool {
-        let fails = self.syncs_until_failure == Some(0);
-        self.syncs_until_failure = self.syncs_until_failure.and_then(|left| left.checked_sub(1));
-        fails
-    }
-
-    fn change_name(&mut self, path: &Path, entry: Option<Entry>, needs: Option<u64>) -> u64 {
-        self.last_change += 1;
-        let change = NameChange { number: self.last_change, path: path.to_owned(), entry, needs };
-        set(&mut self.names, change.clone());
-        self.pending.push(change);
-        self.last_change
-    }
-
-    fn used_bytes(&self) -> u64 {
-        let files = self.names.values().filter_map(|entry| match entry {
-            Entry::File(node) => Some(self.nodes[*node].now.len() as u64),
-            Entry::Dir => None,
-        });
-        files.sum()
-    }
-
-    fn room_bytes(&self) -> usize {
-        let room = self.capacity_bytes.map(|capacity| capacity.saturating_sub(self.used_bytes()));
-        room.map_or(usize::MAX, |room| room as usize)
-    }
-}
-
-impl Node {
-    fn change(&mut self, change: Change) {
-        apply(&mut self.now, &change);
-        self.pending.push(change);
-    }
-
-    fn crash(&mut self, random: &mut Random) {
-        for change in std::mem::take(&mut self.pending) {
-            match (random.below(3), change) {
-                (0, _) => {}
-                (1, Change::Write { offset, bytes }) => {
-                    for (sector, bytes) in bytes.chunks(SECTOR_BYTES).enumerate() {
-                        if random.coin() {
-                            let offset = offset + sector * SECTOR_BYTES;
-                            apply(&mut self.durable, &Change::Write { offset, bytes: bytes.to_vec() });
-                        }
-                    }
-                }
-                (_, change) => apply(&mut self.durable, &change),
-            }
-        }
-        self.now = self.durable.clone();
-        self.locked = false;
-    }
-}
-
-fn apply(content: &mut Vec<u8>, change: &Change) {
-    match change {
-        Change::Length(len) => content.resize(*len, 0),
-        Change::Write { offset, bytes } => {
-            let end = offset + bytes.len();
-            content.resize(content.len().max(end), 0);
-            content[*offset..end].copy_from_slice(bytes);
-        }
-    }
-}
-
-fn set(names: &mut BTreeMap<PathBuf, Entry>, change: NameChange) {
-    match change.entry {
-        Some(entry) => names.insert(change.path, entry),
-        None => names.remove(&change.path),
-    };
 }
 
 impl Disk for FaultDisk {
@@ -305,7 +149,10 @@ impl Disk for FaultDisk {
     fn sync_dir(&self, path: &Path) -> io::Result<()> {
         let mut state = self.state();
         state.step()?;
-        let fails = state.sync_fails();
+        if state.sync_fails() {
+            // A directory's sync fails when the journal does, which loses nothing by itself.
+            return Err(io::Error::from_raw_os_error(5));
+        }
         let here = |change: &NameChange| change.path.parent() == Some(path);
         let needed: Vec<u64> =
             state.pending.iter().filter(|change| here(change)).filter_map(|change| change.needs).collect();
@@ -314,9 +161,6 @@ impl Disk for FaultDisk {
             .partition(|change| here(change) || needed.contains(&change.number));
         state.pending = pending;
         let synced: Vec<NameChange> = synced;
-        if fails {
-            return Err(io::Error::from_raw_os_error(5));
-        }
         synced.into_iter().for_each(|change| set(&mut state.durable, change));
         Ok(())
     }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use shoal_protocol::{digest::Algorithm, geometry::Geometry};
 
-use super::{super::*, Sample, fault::FaultDisk, open, read, read_piece, sample};
+use super::{super::*, Random, Sample, fault::FaultDisk, open, read, read_piece, sample};
 
 /// Runs `check` over each implementation of [`Disk`]; what it opens twice has to be closed before.
 fn on_each_disk(check: impl Fn(&dyn Fn() -> (Store, Recovered))) {
@@ -205,4 +205,53 @@ fn a_directory_serves_one_process() {
     let error = open(dir.path(), RealDisk).unwrap_err();
     assert!(matches!(error, StoreError::Locked { .. }));
     assert!(error.to_string().contains("another process"), "{error}");
+}
+
+/// Many threads on the same few blobs: nothing locks up, and what is complete is right.
+#[test]
+fn threads_share_a_store() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, _) = open(dir.path(), RealDisk).unwrap();
+    let samples: Vec<_> = (0..3).map(sample).collect();
+    std::thread::scope(|scope| {
+        for thread in 0..4 {
+            let (store, samples) = (store.clone(), &samples);
+            scope.spawn(move || {
+                let mut random = Random(thread);
+                (0..60).for_each(|_| work(&store, &samples[random.below(samples.len())], &mut random));
+            });
+        }
+    });
+    let stats = store.stats();
+    assert_eq!((stats.partials, stats.failed_syncs, stats.lost_blobs), (store.partials().len() as u64, 0, 0));
+    drop(store);
+    let (store, recovered) = open(dir.path(), RealDisk).unwrap();
+    assert_eq!((recovered.wrong_blobs, recovered.lost_blobs, recovered.adopted_blobs), (0, 0, 0));
+    for sample in samples.iter().filter(|sample| store.info(&sample.digest).is_some()) {
+        assert!(sample.is_whole_in(&store));
+    }
+}
+
+/// Any of these may find that another thread was faster, so only what must not happen is an error.
+fn work(store: &Store, sample: &Sample, random: &mut Random) {
+    match random.below(6) {
+        0 => drop(store.remove(&sample.digest).unwrap()),
+        1 => store.put(&sample.digest, None, &sample.bytes).unwrap(),
+        2 => drop(store.stats()),
+        _ => {
+            let Ok(partial) = store.begin(&sample.digest, sample.geometry) else { return };
+            for piece in sample.pieces() {
+                let _ = partial.write_piece(piece, sample.piece(piece));
+            }
+            let _ = partial.record(&[random.below(4) as u32], b"chain");
+            match random.below(4) {
+                0 => partial.discard(),
+                1 => {}
+                _ => {
+                    let _ =
+                        partial.complete(b"chain", None).map(|blob| assert_eq!(read(&blob), sample.bytes));
+                }
+            }
+        }
+    }
 }

@@ -13,6 +13,7 @@ use super::{CompleteBlob, PartialBlob, Recovered, Store, StoreError, disk::Disk}
 mod crash;
 mod damage;
 mod fault;
+mod fault_state;
 mod faults;
 mod kill;
 mod life;
