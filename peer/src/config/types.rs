@@ -166,7 +166,7 @@ text_newtypes!(HostPort, Endpoint, Zone, LogFilter);
 text_values! {
     SocketAddr: "ADDRESS", "an IP address with a port, such as 127.0.0.1:5020 or [::]:5021";
     HostPort: "HOST:PORT", "a host with a port, such as seed.example:5021";
-    Endpoint: "URL", "a URL such as https://registry.example, without a login or a query";
+    Endpoint: "URL", "a URL such as https://registry.example; a login goes into username and password_file";
     RegistryHost: "HOST", "a registry's host, such as docker.io or registry.example:5000";
     Zone: "WORD", "a word of up to 64 letters, digits, '-', '_', '.' and '/'";
     LogFilter: "LEVEL", "error, warn, info, debug or trace, and perhaps part=level after commas";
