@@ -18,7 +18,7 @@ use tempfile::TempDir;
 use tokio::task::JoinError;
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::config::{Admin, Config, InputFile, Lane, Mirror, Registry, Swarm};
+use crate::config::{Admin, Config, InputFile, Lane, Mirror, Registry, Shutdown, Swarm};
 
 use super::{
     image::MadeImage,
@@ -210,11 +210,12 @@ impl<'a> Plan<'a> {
         Config {
             data_dir: self.folder.join(name),
             cluster_key_file: Some(InputFile(self.key_file.clone())),
-            mirror: Mirror { listen },
+            mirror: Mirror { listen, ..Mirror::default() },
             swarm: Swarm { listen, bootstrap, ..Swarm::default() },
             lane: Lane { listen, ..Lane::default() },
             admin: Admin { listen },
             registry: vec![self.registry.clone()],
+            shutdown: Shutdown { drain: Duration::from_secs(1) },
             ..Config::default()
         }
     }
