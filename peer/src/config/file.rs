@@ -9,7 +9,7 @@ use toml::{
 
 use super::{
     layers::{Effective, Filled},
-    problem::{Place, Problem, Spot},
+    problem::{Place, Problem, Spot, without_login},
     settings::{ENTRY_SETTINGS, LIST_KEY, SETTINGS},
     table::Setting,
 };
@@ -106,10 +106,11 @@ impl Reader<'_> {
 
     fn wrong_type(&mut self, key: &Key<'_>, value: &Spanned<DeValue<'_>>, expected: &str) {
         const MAX_CHARS: usize = 60;
-        let found = match value.get_ref() {
+        let found: String = match value.get_ref() {
             DeValue::Table(_) => "a table".into(),
             _ => {
-                self.content.get(value.span()).unwrap_or_default().chars().take(MAX_CHARS).collect::<String>()
+                let written = without_login(self.content.get(value.span()).unwrap_or_default());
+                written.chars().take(MAX_CHARS).collect()
             }
         };
         let what = format!("`{}` is {found}", key.get_ref());

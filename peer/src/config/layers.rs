@@ -9,7 +9,7 @@ use std::{
 use super::{
     file::{self, nearest},
     flags::Flags,
-    problem::{ConfigError, Place, Problem},
+    problem::{ConfigError, Place, Problem, without_login},
     settings::{Config, ENTRY_SETTINGS, LIST_KEY, Registry, SETTINGS},
     table::Setting,
     value::Slot,
@@ -135,7 +135,7 @@ impl<T> Filled<T> {
         let expected = (setting.slot)(&self.value).expected();
         (!is_set).then(|| Problem {
             place: Some(place),
-            what: format!("{text:?} is not what `{}` can be", setting.key),
+            what: format!("{:?} is not what `{}` can be", without_login(text), setting.key),
             help: format!("expected {expected}"),
         })
     }

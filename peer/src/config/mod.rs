@@ -6,8 +6,8 @@
 mod file;
 mod flags;
 mod layers;
+mod parts;
 mod problem;
-mod registry;
 mod settings;
 mod show;
 mod table;
@@ -21,4 +21,4 @@ pub use layers::{DEFAULT_FILE, Effective, Inputs, Origin, load};
 pub use problem::{ConfigError, Place, Problem};
 pub use settings::{Admin, Config, Lane, Log, Mirror, Registry, Seed, Shutdown, Swarm};
 pub use show::show;
-pub use types::{Endpoint, HostPort, InputFile, LogFilter, LogFormat, Zone};
+pub use types::{HostPort, InputFile, LogFilter, LogFormat, Zone};

@@ -53,7 +53,7 @@ impl Spot {
             path: path.to_owned(),
             line: before.matches('\n').count() + 1,
             column: column + 1,
-            text: text.to_owned(),
+            text: without_login(text),
             width: marked.chars().count().max(1),
         }
     }
@@ -95,3 +95,18 @@ impl fmt::Display for ConfigError {
 }
 
 impl std::error::Error for ConfigError {}
+
+/// `text` with a star for each character of a login in a URL: what went wrong may be logged, a password may not.
+pub(super) fn without_login(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once("://") {
+        let authority = after.split(['/', '"', '\'', ',', ' ']).next().unwrap_or_default();
+        let login = authority.rsplit_once('@').map_or("", |(login, _)| login);
+        shown.push_str(before);
+        shown.push_str("://");
+        shown.extend(login.chars().map(|_| '*'));
+        rest = after.get(login.len()..).unwrap_or_default();
+    }
+    shown + rest
+}

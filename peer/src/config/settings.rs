@@ -7,11 +7,17 @@ use std::{
 };
 
 use shoal_protocol::reference::RegistryHost;
+use shoal_seed::{
+    config::{Endpoint, RegistryLimits},
+    tags::TagsConfig,
+};
+
+use crate::{mirror::MirrorConfig, server::Limits};
 
 use super::{
-    registry,
+    parts,
     table::{Setting, settings},
-    types::{Endpoint, HostPort, InputFile, LogFilter, LogFormat, Zone},
+    types::{HostPort, InputFile, LogFilter, LogFormat, Zone},
 };
 
 settings! {
@@ -29,6 +35,12 @@ settings! {
     [mirror] Mirror {
         /// Address of the mirror. It asks no one who they are, so leave it on loopback.
         listen: SocketAddr = on(Ipv4Addr::LOCALHOST, 5020);
+        /// Most connections of runtimes at a time; one more is turned away.
+        max_connections: usize = Limits::default().max_connections;
+        /// How long an image may take to be found in the cluster before the runtime is sent to the origin.
+        answer_timeout: Duration = MirrorConfig::default().answer_timeout;
+        /// How long a body may wait for its next bytes before the runtime is sent on.
+        stall_timeout: Duration = MirrorConfig::default().stall_timeout;
     }
 
     /// How nodes find and talk to each other.
@@ -58,9 +70,11 @@ settings! {
     /// What only a seed does.
     [seed] Seed {
         /// How long a tag keeps its meaning before the origin is asked again.
-        tag_memory: Duration = Duration::from_secs(30);
+        tag_fresh: Duration = Duration::from_millis(TagsConfig::default().fresh_ms);
         /// For how long a tag's last known meaning is given out while the origin is down.
-        tag_stale: Duration = Duration::from_secs(24 * 60 * 60);
+        tag_stale: Duration = Duration::from_secs(TagsConfig::default().max_stale_s);
+        /// Whether registries that are not in the list are asked too, without a login.
+        allow_unlisted: bool = false;
     }
 
     /// What the node says about itself on standard error.
@@ -74,7 +88,7 @@ settings! {
     /// How the node stops.
     [shutdown] Shutdown {
         /// How long running pulls may go on after the first signal to stop.
-        drain: Duration = Duration::from_secs(20);
+        drain: Duration = Limits::default().stop_timeout;
     }
 
     @list
@@ -90,7 +104,15 @@ settings! {
         password_file: Option<InputFile> = None;
         /// File with certificates (PEM) to trust besides the public ones.
         ca_file: Option<InputFile> = None;
-    } = registry::well_known();
+        /// Longest wait for a connection.
+        connect_timeout: Duration = Duration::from_millis(RegistryLimits::default().connect_timeout_ms);
+        /// Longest wait for the head of an answer.
+        answer_timeout: Duration = Duration::from_millis(RegistryLimits::default().answer_timeout_ms);
+        /// Longest silence within a body.
+        idle_timeout: Duration = Duration::from_millis(RegistryLimits::default().idle_timeout_ms);
+        /// Most requests at a time.
+        max_concurrent_requests: usize = RegistryLimits::default().max_concurrent_requests;
+    } = parts::well_known();
 }
 
 fn on(address: Ipv4Addr, port: u16) -> SocketAddr {

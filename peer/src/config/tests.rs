@@ -65,7 +65,7 @@ fn the_keys_of_the_contract_are_read() {
     assert_eq!(config.swarm.bootstrap[1].as_str(), "[::1]:7");
     assert_eq!(config.lane.listen, "[::]:3".parse().unwrap());
     assert_eq!(config.registry.len(), 1);
-    assert_eq!(config.registry[0].endpoints[1].as_str(), "http://127.0.0.1:5000");
+    assert_eq!(config.registry[0].endpoints[1].to_string(), "http://127.0.0.1:5000/");
 }
 
 #[test]
@@ -123,13 +123,10 @@ fn wrong_values_say_what_was_expected() {
         ("shutdown.drain = '5 weeks'", "'5 weeks'", "500ms, 30s, 5m or 24h"),
         ("log.level = 'loud'", "'loud'", "error, warn, info, debug or trace"),
         ("registry = [3, {host = 'a'}]", "`registry` is not a list of tables", "[[registry]]"),
+        ("[seed]\nallow_unlisted = 'yes'", "`allow_unlisted` is 'yes'", "true or false"),
+        ("[mirror]\nmax_connections = 0", "`max_connections` is 0", "a whole number from 1"),
         ("registry = 3", "`registry` is not a list of tables", "[[registry]]"),
         ("[[registry]]\nendpoints = []", "FILE:1:1: this registry has no `host`", "expected host ="),
-        (
-            "[[registry]]\nhost = 'a'\nendpoints = ['https://me:secret@a']",
-            "FILE:3:13: `endpoints` is",
-            "without a login",
-        ),
         ("zone = ", "FILE:1:8: not TOML", ""),
         ("zone = 'a'\nzone = 'b'", "FILE:2:1: not TOML", "duplicate"),
     ];
@@ -137,6 +134,15 @@ fn wrong_values_say_what_was_expected() {
         let complaint = complaint(content);
         assert!(complaint.contains(what) && complaint.contains(help), "{content}\n=> {complaint}");
     }
+}
+
+#[test]
+fn a_login_in_a_url_is_refused_and_never_shown() {
+    let told = complaint("[[registry]]\nhost = 'a'\nendpoints = ['https://b/', 'https://me:secret@a']");
+    assert!(told.contains("'https://*********@a'") && told.contains("username and password_file"), "{told}");
+    let flags = ["--registry", "host=a endpoints=https://me:secret@a"];
+    let flag = load(&inputs(&file(""), &[], &flags)).unwrap_err().to_string();
+    assert!(!told.contains("secret") && !flag.contains("secret"), "{told}\n{flag}");
 }
 
 #[test]
@@ -193,6 +199,32 @@ fn what_is_shown_makes_the_same_configuration_again() {
     }
     let again = load(&inputs(&file(&shown), &[], &[])).unwrap();
     assert_eq!(again.config(), effective.config());
+}
+
+#[test]
+fn each_part_is_told_its_own() {
+    let password = file("secret");
+    let content = format!(
+        "[mirror]\nmax_connections = 7\nstall_timeout = '9s'\n[shutdown]\ndrain = '3s'\n\
+         [seed]\ntag_fresh = '2s'\nallow_unlisted = true\n\
+         [[registry]]\nhost = 'a.example'\nusername = 'me'\npassword_file = {:?}\nidle_timeout = '4s'",
+        password.path()
+    );
+    let config = load(&inputs(&file(&content), &[], &[])).unwrap().config();
+    let mirror = config.for_mirror();
+    assert_eq!((mirror.limits.max_connections, mirror.limits.stop_timeout.as_secs()), (7, 3));
+    assert_eq!(mirror.stall_timeout.as_secs(), 9);
+    assert_eq!(config.for_tags().fresh_ms, 2000);
+    assert!(config.seed.allow_unlisted);
+    let [registry] = &config.for_origins()[..] else { panic!("one registry") };
+    assert_eq!((registry.host.as_str(), registry.limits.idle_timeout_ms), ("a.example", 4000));
+    assert_eq!(registry.password_file.as_deref(), Some(password.path()));
+}
+
+#[test]
+fn the_public_registries_are_there_without_a_word() {
+    let hosts = Config::default().for_origins();
+    assert!(hosts.len() > 5 && hosts.iter().any(|registry| registry.host.as_str() == "docker.io"));
 }
 
 #[test]

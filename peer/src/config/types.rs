@@ -3,6 +3,7 @@
 use std::{fmt, net::SocketAddr, path::PathBuf, str::FromStr};
 
 use shoal_protocol::{bounds::MAX_ZONE_BYTES, reference::RegistryHost};
+use shoal_seed::config::Endpoint;
 use tracing_subscriber::filter::{LevelFilter, Targets};
 
 use super::value::Value;
@@ -14,10 +15,6 @@ pub struct HostPort(String);
 /// A file that has to exist.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InputFile(pub PathBuf);
-
-/// The base of a registry's API: `https://registry-1.docker.io`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Endpoint(String);
 
 /// Where a node is: a short word, or nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -56,19 +53,6 @@ impl FromStr for HostPort {
         let has_port = port.parse::<u16>().is_ok_and(|port| port > 0);
         let valid = has_port && RegistryHost::from_str(text).is_ok();
         valid.then(|| Self(text.into())).ok_or(())
-    }
-}
-
-impl FromStr for Endpoint {
-    type Err = ();
-
-    fn from_str(text: &str) -> Result<Self, ()> {
-        let uri: http::Uri = text.parse().map_err(|_| ())?;
-        let has_scheme = matches!(uri.scheme_str(), Some("http" | "https"));
-        // A login in the URL would be printed and logged with it.
-        let has_login = uri.authority().is_none_or(|authority| authority.as_str().contains('@'));
-        let valid = has_scheme && !has_login && uri.query().is_none();
-        valid.then(|| Self(text.trim_end_matches('/').into())).ok_or(())
     }
 }
 
@@ -161,12 +145,12 @@ macro_rules! text_newtypes {
     )* };
 }
 
-text_newtypes!(HostPort, Endpoint, Zone, LogFilter);
+text_newtypes!(HostPort, Zone, LogFilter);
 
 text_values! {
     SocketAddr: "ADDRESS", "an IP address with a port, such as 127.0.0.1:5020 or [::]:5021";
     HostPort: "HOST:PORT", "a host with a port, such as seed.example:5021";
-    Endpoint: "URL", "a URL such as https://registry.example, without a login or a query";
+    Endpoint: "URL", "a URL such as https://registry.example; a login goes into username and password_file";
     RegistryHost: "HOST", "a registry's host, such as docker.io or registry.example:5000";
     Zone: "WORD", "a word of up to 64 letters, digits, '-', '_', '.' and '/'";
     LogFilter: "LEVEL", "error, warn, info, debug or trace, and perhaps part=level after commas";

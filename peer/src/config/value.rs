@@ -87,6 +87,49 @@ impl Value for PathBuf {
     }
 }
 
+impl Value for bool {
+    const PLACEHOLDER: &'static str = "BOOL";
+
+    fn expected() -> String {
+        "true or false".into()
+    }
+
+    fn from_text(text: &str) -> Option<Self> {
+        text.parse().ok()
+    }
+
+    fn from_toml(value: &DeValue<'_>) -> Option<Self> {
+        value.as_bool()
+    }
+
+    fn to_toml(&self) -> Option<toml::Value> {
+        Some((*self).into())
+    }
+}
+
+impl Value for usize {
+    const PLACEHOLDER: &'static str = "N";
+
+    fn expected() -> String {
+        "a whole number from 1".into()
+    }
+
+    fn from_text(text: &str) -> Option<Self> {
+        text.parse().ok().filter(|number| *number > 0)
+    }
+
+    fn from_toml(value: &DeValue<'_>) -> Option<Self> {
+        value
+            .as_integer()
+            .filter(|number| number.radix() == 10)
+            .and_then(|number| Self::from_text(number.as_str()))
+    }
+
+    fn to_toml(&self) -> Option<toml::Value> {
+        i64::try_from(*self).ok().map(Into::into)
+    }
+}
+
 impl<T: Value> Value for Option<T> {
     const PLACEHOLDER: &'static str = T::PLACEHOLDER;
 

@@ -18,7 +18,7 @@ use tempfile::TempDir;
 use tokio::task::JoinError;
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::config::{Admin, Config, InputFile, Lane, Mirror, Registry, Swarm};
+use crate::config::{Admin, Config, InputFile, Lane, Mirror, Registry, Shutdown, Swarm};
 
 use super::{
     image::MadeImage,
@@ -27,7 +27,7 @@ use super::{
     progress::{Progress, PullProgress},
     pull::{Pulled, pull},
     reference::ImageReference,
-    report::{OriginReport, PeerReport, Report, Sources},
+    report::{DOCKER_HUB_URL, OriginReport, PeerReport, RegistryReport, Report, Sources},
 };
 
 /// What is pulled.
@@ -135,6 +135,7 @@ impl Demo {
         let size_bytes = pulled.map(|pulled| pulled.size_bytes).unwrap_or_default();
         let seed = self.seed.sources();
         let peers = self.peers.iter().zip(outcomes).map(|(peer, outcome)| PeerReport {
+            mirror: peer.mirror(),
             elapsed: outcome.elapsed,
             sources: peer.sources(),
             error: outcome.result.as_ref().err().cloned(),
@@ -147,8 +148,7 @@ impl Demo {
             peers: peers.collect(),
             seed,
             origin: self.origin_report(pulled, &seed),
-            mirror: self.peers.first().map_or(self.seed.mirror(), DemoNode::mirror),
-            origin_url: self.origin_url(),
+            registry: self.registry_report(),
         }
     }
 
@@ -165,12 +165,14 @@ impl Demo {
         }
     }
 
-    fn origin_url(&self) -> String {
-        match &self.origin {
+    fn registry_report(&self) -> RegistryReport {
+        let host = self.image.name.registry.to_string();
+        let url = match &self.origin {
             Some(origin) => format!("http://{}", origin.address()),
-            None if self.image.name.registry.as_str() == "docker.io" => "https://registry-1.docker.io".into(),
-            None => format!("https://{}", self.image.name.registry),
-        }
+            None if host == "docker.io" => DOCKER_HUB_URL.into(),
+            None => format!("https://{host}"),
+        };
+        RegistryReport { host, url, is_ours: self.origin.is_some() }
     }
 }
 
@@ -210,11 +212,12 @@ impl<'a> Plan<'a> {
         Config {
             data_dir: self.folder.join(name),
             cluster_key_file: Some(InputFile(self.key_file.clone())),
-            mirror: Mirror { listen },
+            mirror: Mirror { listen, ..Mirror::default() },
             swarm: Swarm { listen, bootstrap, ..Swarm::default() },
             lane: Lane { listen, ..Lane::default() },
             admin: Admin { listen },
             registry: vec![self.registry.clone()],
+            shutdown: Shutdown { drain: Duration::from_secs(1) },
             ..Config::default()
         }
     }

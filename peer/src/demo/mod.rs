@@ -20,4 +20,4 @@ mod tests;
 pub use cluster::{Demo, DemoError, Subject};
 pub use progress::Progress;
 pub use reference::{ImageReference, ReferenceError};
-pub use report::{OriginReport, PeerReport, Report, Sources};
+pub use report::{OriginReport, PeerReport, RegistryReport, Report, Sources};

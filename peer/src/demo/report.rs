@@ -5,6 +5,11 @@ use std::{fmt::Write, net::SocketAddr, time::Duration};
 use bytesize::ByteSize;
 use serde::{Serialize, Serializer};
 
+use crate::config;
+
+/// Where the registry is that images call `docker.io`.
+pub(super) const DOCKER_HUB_URL: &str = "https://registry-1.docker.io";
+
 /// The whole result.
 #[derive(Clone, Debug, Serialize)]
 pub struct Report {
@@ -23,17 +28,27 @@ pub struct Report {
     pub seed: Sources,
     /// What the origin was asked for.
     pub origin: OriginReport,
-    /// The mirror of the first peer: where a runtime could pull now.
+    /// The registry that the image came from.
     #[serde(skip)]
-    pub mirror: SocketAddr,
-    /// Where the origin is, as `hosts.toml` wants it.
-    #[serde(skip)]
-    pub origin_url: String,
+    pub registry: RegistryReport,
+}
+
+/// A registry, as `hosts.toml` has it.
+#[derive(Clone, Debug)]
+pub struct RegistryReport {
+    /// Its name in images.
+    pub host: String,
+    /// Where it is.
+    pub url: String,
+    /// Whether it is the demo's own, and ends with it.
+    pub is_ours: bool,
 }
 
 /// One peer's pull.
 #[derive(Clone, Debug, Serialize)]
 pub struct PeerReport {
+    /// Where its mirror listens, or did.
+    pub mirror: SocketAddr,
     /// How long its pull took.
     #[serde(rename = "elapsed_s", serialize_with = "seconds")]
     pub elapsed: Duration,
@@ -128,19 +143,28 @@ impl Report {
     }
 
     fn next_steps(&self, is_kept: bool) -> String {
-        let registry = self.image.split('/').next().unwrap_or_default();
-        let mirror = if is_kept { self.mirror.to_string() } else { "127.0.0.1:5020".into() };
+        let (registry, url, mirror) = self.to_point_at(is_kept);
         let and_pull = match is_kept {
-            true => format!("\nThen: ctr images pull --hosts-dir /etc/containerd/certs.d {}\n", self.image),
+            true => format!("\nthen: ctr images pull --hosts-dir /etc/containerd/certs.d {}\n", self.image),
             false => String::new(),
         };
         format!(
-            "Point containerd at a peer with /etc/containerd/certs.d/{registry}/hosts.toml:\n\n  \
-             server = \"{}\"\n\n  \
+            "point containerd at a peer with /etc/containerd/certs.d/{registry}/hosts.toml:\n\n  \
+             server = \"{url}\"\n\n  \
              [host.\"http://{mirror}\"]\n    \
-             capabilities = [\"pull\", \"resolve\"]\n{and_pull}",
-            self.origin_url
+             capabilities = [\"pull\", \"resolve\"]\n{and_pull}"
         )
+    }
+
+    /// Registry, its URL and the mirror for it. When the demo is over, so are its own: then Docker Hub is the example.
+    fn to_point_at(&self, is_kept: bool) -> (&str, &str, SocketAddr) {
+        let usual_mirror = config::Mirror::default().listen;
+        let kept_mirror = self.peers.first().map(|peer| peer.mirror).filter(|_| is_kept);
+        let (host, url) = match &self.registry {
+            registry if is_kept || !registry.is_ours => (registry.host.as_str(), registry.url.as_str()),
+            _ => ("docker.io", DOCKER_HUB_URL),
+        };
+        (host, url, kept_mirror.unwrap_or(usual_mirror))
     }
 }
 
@@ -191,6 +215,7 @@ mod tests {
 
     fn report() -> Report {
         let peer = |error: Option<&str>| PeerReport {
+            mirror: ([127, 0, 0, 1], 4001).into(),
             elapsed: Duration::from_millis(1250),
             sources: Sources { peers_bytes: 3 << 20, seed_bytes: 1 << 20, ..Sources::default() },
             error: error.map(Into::into),
@@ -203,8 +228,11 @@ mod tests {
             peers: vec![peer(None), peer(Some("the mirror answered 404"))],
             seed: Sources { origin_bytes: 4 << 20, ..Sources::default() },
             origin: OriginReport { gets_per_blob: Some(1.0), blob_bytes: 4 << 20, image_copies: 1.0 },
-            mirror: ([127, 0, 0, 1], 4001).into(),
-            origin_url: "http://127.0.0.1:4000".into(),
+            registry: RegistryReport {
+                host: "127.0.0.1:4000".into(),
+                url: "http://127.0.0.1:4000".into(),
+                is_ours: true,
+            },
         }
     }
 
@@ -224,17 +252,30 @@ peer 2: the mirror answered 404
 
 origin: 1.00 GETs a blob, 4.0 MiB sent, 1.00 × the image
 
-Point containerd at a peer with /etc/containerd/certs.d/127.0.0.1:4000/hosts.toml:
+point containerd at a peer with /etc/containerd/certs.d/127.0.0.1:4000/hosts.toml:
 
   server = \"http://127.0.0.1:4000\"
 
   [host.\"http://127.0.0.1:4001\"]
     capabilities = [\"pull\", \"resolve\"]
 
-Then: ctr images pull --hosts-dir /etc/containerd/certs.d 127.0.0.1:4000/demo/image:latest
+then: ctr images pull --hosts-dir /etc/containerd/certs.d 127.0.0.1:4000/demo/image:latest
 
 ";
         assert_eq!(text, expected);
+    }
+
+    #[test]
+    fn a_registry_that_is_gone_is_nothing_to_point_at() {
+        let text = report().to_text(false);
+        for line in [
+            "certs.d/docker.io/hosts.toml",
+            "server = \"https://registry-1",
+            "[host.\"http://127.0.0.1:5020\"]",
+        ] {
+            assert!(text.contains(line), "{line} in\n{text}");
+        }
+        assert!(!text.contains("ctr images"));
     }
 
     #[test]

@@ -1,0 +1,73 @@
+//! What each part of a node is told, made from what the whole is told.
+
+use std::time::Duration;
+
+use shoal_seed::{
+    config::{RegistryConfig, RegistryLimits},
+    tags::TagsConfig,
+};
+
+use crate::{mirror::MirrorConfig, server::Limits};
+
+use super::settings::{Config, Registry};
+
+/// The public registries that most images come from; none of them needs a login.
+const WELL_KNOWN: [&str; 7] =
+    ["docker.io", "gcr.io", "ghcr.io", "mcr.microsoft.com", "public.ecr.aws", "quay.io", "registry.k8s.io"];
+
+/// What seeds fetch from when no registry is named.
+pub(super) fn well_known() -> Vec<Registry> {
+    WELL_KNOWN.iter().map(|host| Registry { host: host.parse().ok(), ..Registry::default() }).collect()
+}
+
+impl Config {
+    /// What the mirror is told.
+    pub fn for_mirror(&self) -> MirrorConfig {
+        MirrorConfig {
+            limits: Limits {
+                max_connections: self.mirror.max_connections,
+                stop_timeout: self.shutdown.drain,
+                ..Limits::default()
+            },
+            answer_timeout: self.mirror.answer_timeout,
+            stall_timeout: self.mirror.stall_timeout,
+            ..MirrorConfig::default()
+        }
+    }
+
+    /// What the memory of tags is told.
+    pub fn for_tags(&self) -> TagsConfig {
+        TagsConfig {
+            fresh_ms: whole_ms(self.seed.tag_fresh),
+            max_stale_s: self.seed.tag_stale.as_secs(),
+            ..TagsConfig::default()
+        }
+    }
+
+    /// The registries to fetch from. A host is missing only from an entry that [`load`](super::load) has refused.
+    pub fn for_origins(&self) -> Vec<RegistryConfig> {
+        self.registry.iter().filter_map(Registry::to_origin).collect()
+    }
+}
+
+impl Registry {
+    fn to_origin(&self) -> Option<RegistryConfig> {
+        Some(RegistryConfig {
+            endpoints: self.endpoints.clone(),
+            username: self.username.clone(),
+            password_file: self.password_file.as_ref().map(|file| file.0.clone()),
+            ca_file: self.ca_file.as_ref().map(|file| file.0.clone()),
+            limits: RegistryLimits {
+                connect_timeout_ms: whole_ms(self.connect_timeout),
+                answer_timeout_ms: whole_ms(self.answer_timeout),
+                idle_timeout_ms: whole_ms(self.idle_timeout),
+                max_concurrent_requests: self.max_concurrent_requests,
+            },
+            ..RegistryConfig::for_host(self.host.clone()?)
+        })
+    }
+}
+
+fn whole_ms(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
