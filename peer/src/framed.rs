@@ -60,7 +60,10 @@ pub(crate) async fn read_message<T: Wire>(
 ///
 /// # Errors
 /// When the stream breaks.
-pub(crate) async fn write_message(stream: &mut (impl AsyncWrite + Unpin), message: &impl Wire) -> io::Result<()> {
+pub(crate) async fn write_message(
+    stream: &mut (impl AsyncWrite + Unpin),
+    message: &impl Wire,
+) -> io::Result<()> {
     let mut bytes = Vec::new();
     encode_frame(message, &mut bytes);
     stream.write_all(&bytes).await?;

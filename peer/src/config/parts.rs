@@ -62,6 +62,7 @@ impl Registry {
                 answer_timeout_ms: whole_ms(self.answer_timeout),
                 idle_timeout_ms: whole_ms(self.idle_timeout),
                 max_concurrent_requests: self.max_concurrent_requests,
+                ..RegistryLimits::default()
             },
             ..RegistryConfig::for_host(self.host.clone()?)
         })

@@ -26,7 +26,7 @@ use crate::{
     inventory::InventoryHandle,
     lane::{LaneGate, LaneListener},
     metrics::{Metrics, Source},
-    mirror::{Mirror, MirrorConfig},
+    mirror::Mirror,
     query::QueryServer,
     secure::Credentials,
     store::{RealDisk, Store},
@@ -156,9 +156,7 @@ impl Node {
             queries: QueryServer::new(Arc::new(cluster.clone())),
             gate,
         };
-        let mut limits = MirrorConfig::default();
-        limits.limits.stop_timeout = config.shutdown.drain;
-        let mirror_server = Mirror::new(Arc::new(cluster), limits, metrics.clone());
+        let mirror_server = Mirror::new(Arc::new(cluster), config.for_mirror(), metrics.clone());
         let page = Admin::new(readiness.clone(), registry, Arc::new(watcher.clone()));
         node.background.push(tokio::spawn(dispatcher.run(swarm_events)));
         node.background.push(tokio::spawn(inventory.run(gossiping.clone())));
