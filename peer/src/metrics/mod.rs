@@ -31,7 +31,6 @@ pub struct Metrics {
     mirror: MirrorMetrics,
     http: HttpMetrics,
     received_bytes: IntCounterVec,
-    origin_requests: IntCounterVec,
     verification_failures: IntCounter,
     strikes: IntCounterVec,
     lanes: IntGaugeVec,
@@ -63,11 +62,6 @@ impl Metrics {
                 "Verified bytes of blobs by where they came from.",
                 &["source"],
             )?,
-            origin_requests: counters(
-                "shoal_origin_requests_total",
-                "Requests to origin registries by registry and HTTP status, 0 where no answer came.",
-                &["registry", "status"],
-            )?,
             verification_failures: counter(
                 registry,
                 "shoal_verification_failures_total",
@@ -92,13 +86,6 @@ impl Metrics {
     /// Bytes counted by [`Self::received`] so far.
     pub fn received_bytes(&self, source: Source) -> u64 {
         self.received_bytes.with_label_values(&[source.label()]).get()
-    }
-
-    /// Counts a request to an origin; `status` is `None` where no answer came.
-    ///
-    /// `registry` must come from the configuration, not from a request.
-    pub fn origin_asked(&self, registry: &str, status: Option<u16>) {
-        self.origin_requests.with_label_values(&[registry, &status.unwrap_or(0).to_string()]).inc();
     }
 
     /// Counts content whose hash was wrong.

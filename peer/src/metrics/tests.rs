@@ -12,8 +12,6 @@ fn exercised() -> String {
     let registry = Registry::new();
     let metrics = Metrics::new(&registry).unwrap();
     metrics.received(Source::Peers, 7);
-    metrics.origin_asked("docker.io", Some(200));
-    metrics.origin_asked("docker.io", None);
     metrics.set_peers(3);
     metrics.set_inventory(4, 5);
     metrics.set_store(6, 2);
@@ -44,7 +42,6 @@ fn every_metric_is_shown_with_its_value() {
         "shoal_mirror_stale_answers_total 1",
         "shoal_http_connections{listener=\"mirror\"} 1",
         "shoal_http_connections_refused_total{listener=\"mirror\"} 1",
-        "shoal_origin_requests_total{registry=\"docker.io\",status=\"0\"} 1",
         "shoal_swarm_peers 3",
         "shoal_inventory_nodes 4",
         "shoal_inventory_blobs 5",

@@ -28,7 +28,7 @@ pub enum QueryError {
         /// Who was asked.
         node: NodeId,
         /// What is wrong with it.
-        source: FrameError,
+        source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// It took too long.
     #[error("node {node} did not answer within {timeout:?}")]
@@ -76,7 +76,7 @@ async fn exchange(
         return Err(QueryError::Unreachable(node));
     }
     let mut stream = swarm.open(node, Protocol::Query).await?;
-    let broken = |source| QueryError::Frame { node, source };
+    let broken = |error: FrameError| QueryError::Frame { node, source: error.into() };
     framed::write_message(&mut stream, query).await.map_err(|error| broken(error.into()))?;
     framed::read_message(&mut stream, MAX_ANSWER_FRAME_BYTES).await.map_err(broken)
 }
