@@ -94,10 +94,12 @@ impl InventoryHandle {
         self.shared.changed.notify_one();
     }
 
-    /// A node connected: asks it what it knows of everyone.
+    /// A node connected: asks it what it has, and what it knows of everyone.
     pub fn handle_connected(&self, node: NodeId) {
         let inventory = self.clone();
         tokio::spawn(async move {
+            // Its own word first: by it the node counts as live, long before its next announcement.
+            inventory.ask_for_list(node).await;
             match inventory.ask(node, &Query::Snapshot).await {
                 Some(Answer::Snapshot(entries)) => inventory.learn(node, entries).await,
                 Some(_) => tracing::warn!(%node, "asked for a snapshot, answered with something else"),
@@ -194,16 +196,20 @@ impl InventoryHandle {
             let stale = self.lock().poll_stale(self.shared.clock.now());
             let Some(node) = stale else { return };
             let inventory = self.clone();
-            tokio::spawn(async move {
-                if let Some(Answer::Inventory(list)) = inventory.ask(node, &Query::Inventory).await {
-                    let believed =
-                        inventory.lock().handle_inventory(inventory.shared.clock.now(), node, &list);
-                    if let Err(error) = believed {
-                        tracing::warn!(%node, %error, "its list is not believed");
-                    }
-                }
-            });
+            tokio::spawn(async move { inventory.ask_for_list(node).await });
         }
+    }
+
+    /// Takes in what a node says that it has.
+    async fn ask_for_list(&self, node: NodeId) {
+        let Some(Answer::Inventory(list)) = self.ask(node, &Query::Inventory).await else { return };
+        let addresses = list.record.swarm_addresses.clone();
+        let believed = self.lock().handle_inventory(self.shared.clock.now(), node, &list);
+        match believed {
+            Ok(()) => self.shared.swarm.learn(node, addresses).await,
+            Err(error) => tracing::warn!(%node, %error, "its list is not believed"),
+        }
+        self.shared.changed.notify_one();
     }
 
     async fn learn(&self, from: NodeId, entries: Vec<SnapshotEntry>) {

@@ -20,6 +20,8 @@ const MORE_ADDRESSES: Duration = Duration::from_millis(100);
 pub(super) struct Addresses {
     pub(super) swarm: Vec<SocketAddr>,
     pub(super) lane: Vec<SocketAddr>,
+    /// What else the swarm told in the meantime: nodes may be connected already.
+    pub(super) early: Vec<SwarmEvent>,
 }
 
 /// The configured addresses, or those of the interfaces that the node listens on.
@@ -28,7 +30,7 @@ pub(super) async fn find(
     events: &mut mpsc::Receiver<SwarmEvent>,
     lane_port: u16,
 ) -> Result<Addresses, StartError> {
-    let listening = listening(events).await;
+    let (listening, early) = listening(events).await;
     let found = listening.first().ok_or_else(|| {
         StartError(format!("swarm.listen {}: no interface has such an address", config.swarm.listen))
     })?;
@@ -49,21 +51,24 @@ pub(super) async fn find(
     }
     swarm.truncate(MAX_ADDRESSES);
     lane.truncate(MAX_ADDRESSES);
-    Ok(Addresses { swarm, lane })
+    Ok(Addresses { swarm, lane, early })
 }
 
 /// Loopback counts only where there is nothing else: to others it would be themselves.
-async fn listening(events: &mut mpsc::Receiver<SwarmEvent>) -> Vec<SocketAddr> {
-    let mut found = Vec::new();
+async fn listening(events: &mut mpsc::Receiver<SwarmEvent>) -> (Vec<SocketAddr>, Vec<SwarmEvent>) {
+    let (mut found, mut early) = (Vec::new(), Vec::new());
     let mut deadline = Instant::now() + FIRST_ADDRESS;
     while let Ok(Some(event)) = timeout_at(deadline, events.recv()).await {
-        if let SwarmEvent::Listening { address } = event {
-            found.push(address);
-            deadline = Instant::now() + MORE_ADDRESSES;
+        match event {
+            SwarmEvent::Listening { address } => {
+                found.push(address);
+                deadline = Instant::now() + MORE_ADDRESSES;
+            }
+            other => early.push(other),
         }
     }
     if found.iter().any(|address| !address.ip().is_loopback()) {
         found.retain(|address| !address.ip().is_loopback());
     }
-    found
+    (found, early)
 }

@@ -10,7 +10,7 @@ use shoal_seed::{
     tags::Tags,
 };
 
-use super::{StartError, failed};
+use super::{StartError, setup::failed};
 use crate::{
     cluster::{OriginParts, StoredTags},
     config::Config,
@@ -18,14 +18,23 @@ use crate::{
     store::Store,
 };
 
+/// The side of a node that faces origins: empty on a peer.
+#[derive(Default)]
+pub(super) struct OriginSide {
+    /// For the exchange.
+    pub(super) pulls: Option<SeedParts>,
+    /// For tags and manifests.
+    pub(super) content: Option<OriginParts>,
+}
+
 /// Sets up the registries of a seed; nothing for a peer, which has no token.
-pub(super) fn seed_parts(
+pub(super) fn side(
     config: &Config,
-    token: Option<RoleToken>,
+    token: Option<&RoleToken>,
     store: &Store,
     registry: &prometheus::Registry,
-) -> Result<Option<(SeedParts, OriginParts)>, StartError> {
-    let Some(token) = token else { return Ok(None) };
+) -> Result<OriginSide, StartError> {
+    let Some(token) = token else { return Ok(OriginSide::default()) };
     let metrics = OriginMetrics::new(registry).map_err(failed("set up the origin's metrics"))?;
     let origins = Origins::new(&config.for_origins(), config.seed.allow_unlisted, metrics.clone())
         .map_err(|error| StartError(error.to_string()))?;
@@ -33,8 +42,10 @@ pub(super) fn seed_parts(
     let puller = Puller::new(Arc::clone(&origins), PullConfig::default(), spool_dir(&config.data_dir)?);
     let memory = Arc::new(StoredTags::new(store.clone()));
     let tags = Tags::new(Arc::<Origins>::clone(&origins), memory, config.for_tags(), metrics);
-    let exchange = SeedParts { puller: Arc::new(puller), token };
-    Ok(Some((exchange, OriginParts { origins, tags: Arc::new(tags) })))
+    Ok(OriginSide {
+        pulls: Some(SeedParts { puller: Arc::new(puller), token: token.clone() }),
+        content: Some(OriginParts { origins, tags: Arc::new(tags) }),
+    })
 }
 
 /// Where blobs of unknown length go until their end is known.

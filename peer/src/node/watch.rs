@@ -22,28 +22,16 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// Looks at a node's parts. Cheap to clone.
 #[derive(Clone)]
 pub(super) struct Watcher {
-    id: NodeId,
-    role: Role,
-    clock: Clock,
-    inventory: InventoryHandle,
-    swarm: SwarmHandle,
-    store: Store,
-    metrics: Metrics,
+    pub(super) id: NodeId,
+    pub(super) role: Role,
+    pub(super) clock: Clock,
+    pub(super) inventory: InventoryHandle,
+    pub(super) swarm: SwarmHandle,
+    pub(super) store: Store,
+    pub(super) metrics: Metrics,
 }
 
 impl Watcher {
-    pub(super) const fn new(
-        id: NodeId,
-        role: Role,
-        clock: Clock,
-        inventory: InventoryHandle,
-        swarm: SwarmHandle,
-        store: Store,
-        metrics: Metrics,
-    ) -> Self {
-        Self { id, role, clock, inventory, swarm, store, metrics }
-    }
-
     /// Keeps gauges and readiness true until told to stop.
     pub(super) async fn run(self, readiness: Readiness, stop: CancellationToken) {
         let seed = readiness.condition("seed");
