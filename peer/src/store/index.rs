@@ -208,6 +208,8 @@ fn open_and_load(volume: &Arc<Volume>) -> Result<(Database, Rows), redb::Error> 
 fn open_database(volume: &Arc<Volume>) -> Result<Database, redb::Error> {
     let path = volume.layout.index();
     let file = volume.open(&path, Open::Ensure).map_err(|error| redb::Error::Io(into_io(error)))?;
+    // A process that was killed after a failed sync leaves a cache that shows commits the disk never got.
+    file.forget_cache();
     let backend = IndexFile::new(volume.clone(), path, file);
     redb::Builder::new()
         .set_cache_size(CACHE_BYTES)
