@@ -16,7 +16,10 @@ use super::{
     disk::Open,
     error::StoreError,
     index_file::IndexFile,
-    rows::{BLOBS, CHAINS, PARTIALS, Rows, create_tables, damaged, encode_key, put_blob, put_chain},
+    rows::{
+        BLOBS, CHAINS, PARTIALS, Rows, create_tables, damaged, drop_lone_chain, encode_key, put_blob,
+        put_chain,
+    },
     tags,
     volume::Volume,
 };
@@ -89,6 +92,8 @@ impl Index {
         self.write(Durability::Immediate, |transaction| {
             let row = (geometry.blob_bytes(), geometry.piece_bytes(), recorded.as_bytes());
             transaction.open_table(PARTIALS)?.insert(&*encode_key(digest), row)?;
+            // A row of the blob removed before may be left: its removal was not durable by itself.
+            transaction.open_table(BLOBS)?.remove(&*encode_key(digest))?;
             put_chain(transaction, digest, chain)
         })
     }
@@ -104,12 +109,14 @@ impl Index {
             return Ok(());
         }
         self.write(Durability::Immediate, |transaction| {
-            drop_blobs.iter().try_for_each(|digest| forget(transaction, digest))?;
-            drop_partials.iter().try_for_each(|digest| {
+            add_blobs.iter().try_for_each(|blob| put_blob(transaction, blob))?;
+            for digest in drop_blobs {
+                transaction.open_table(BLOBS)?.remove(&*encode_key(digest))?;
+            }
+            for digest in drop_partials {
                 transaction.open_table(PARTIALS)?.remove(&*encode_key(digest))?;
-                Ok::<_, redb::Error>(())
-            })?;
-            add_blobs.iter().try_for_each(|blob| put_blob(transaction, blob))
+            }
+            drop_blobs.iter().chain(drop_partials).try_for_each(|digest| drop_lone_chain(transaction, digest))
         })
     }
 
@@ -208,6 +215,8 @@ fn open_and_load(volume: &Arc<Volume>) -> Result<(Database, Rows), redb::Error> 
 fn open_database(volume: &Arc<Volume>) -> Result<Database, redb::Error> {
     let path = volume.layout.index();
     let file = volume.open(&path, Open::Ensure).map_err(|error| redb::Error::Io(into_io(error)))?;
+    // A process that was killed after a failed sync leaves a cache that shows commits the disk never got.
+    file.forget_cache();
     let backend = IndexFile::new(volume.clone(), path, file);
     redb::Builder::new()
         .set_cache_size(CACHE_BYTES)

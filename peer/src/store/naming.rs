@@ -2,7 +2,7 @@
 
 use std::{path::Path, sync::PoisonError};
 
-use shoal_protocol::digest::Digest;
+use shoal_protocol::{bitfield::Bitfield, digest::Digest, geometry::Geometry};
 
 use super::{
     BlobInfo, CompleteBlob, StoreError,
@@ -52,6 +52,27 @@ impl Shelf {
         self.publish(&mut names, &path, blob, Some(chain)).map(|()| true)
     }
 
+    /// Commits which pieces of a blob are durable; false when the file was taken from the writer meanwhile.
+    pub(super) fn record(
+        &self,
+        digest: &Digest,
+        generation: u64,
+        geometry: Geometry,
+        recorded: &Bitfield,
+        chain: &[u8],
+    ) -> Result<bool, StoreError> {
+        // Not without the lock: a blob put whole at the same time would lose its row to that of its pieces.
+        let _names = lock(&self.names);
+        if !self.owns(digest, generation) {
+            return Ok(false);
+        }
+        self.index.record(digest, geometry, recorded, chain)?;
+        if let Some(partial) = lock(&self.partials).get_mut(digest) {
+            partial.recorded = recorded.clone();
+        }
+        Ok(true)
+    }
+
     pub(super) fn remove(&self, digest: &Digest) -> Result<bool, StoreError> {
         self.remove_named(&lock(&self.names), digest)
     }
@@ -93,7 +114,7 @@ impl Shelf {
     }
 
     /// False once the blob was put whole meanwhile: then the writer's file has no name any more.
-    pub(super) fn owns(&self, digest: &Digest, generation: u64) -> bool {
+    fn owns(&self, digest: &Digest, generation: u64) -> bool {
         lock(&self.partials).get(digest).is_some_and(|partial| partial.generation == generation)
     }
 

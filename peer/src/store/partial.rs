@@ -141,9 +141,6 @@ impl PartialBlob {
         let writing = &*self.writing;
         let open = writing.open()?;
         writing.shelf.volume().health.check()?;
-        if !writing.shelf.owns(&writing.digest, writing.generation) {
-            return Err(PartialError::Closed { digest: writing.digest });
-        }
         let mut recording = lock(&writing.recording);
         writing.check_usable(pieces.iter().copied())?;
         if let Err(error) = writing.sync(&mut recording) {
@@ -155,8 +152,10 @@ impl PartialBlob {
         for piece in pieces {
             recorded.set(*piece);
         }
-        writing.shelf.index().record(&writing.digest, writing.geometry, &recorded, chain)?;
-        writing.shelf.note_recorded(&writing.digest, writing.generation, &recorded);
+        let Writing { digest, geometry, generation, .. } = writing;
+        if !writing.shelf.record(digest, *generation, *geometry, &recorded, chain)? {
+            return Err(PartialError::Closed { digest: *digest });
+        }
         recording.recorded = recorded;
         Ok(())
     }

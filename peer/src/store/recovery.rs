@@ -191,22 +191,33 @@ impl<'a> Survey<'a> {
             let digest = parse_partial(&file.name);
             if !matches!(file.kind, Kind::File { .. }) || (digest.is_none() && !is_temporary(&file.name)) {
                 self.odd(&path);
-            } else if !digest.is_some_and(|digest| self.keep_partial(digest)) {
+            } else if !digest.is_some_and(|digest| self.keep_partial(digest, &path)) {
                 self.volume.sweep(&path);
                 self.recovered.dropped_partials += 1;
             }
         }
-        Ok(())
+        if self.partials.is_empty() { Ok(()) } else { self.volume.sync_dir(&dir) }
     }
 
     /// Keeps what has recorded pieces, unless the blob is complete: then this may be the same file's old name.
-    fn keep_partial(&mut self, digest: Digest) -> bool {
+    fn keep_partial(&mut self, digest: Digest, path: &Path) -> bool {
         let Some((geometry, recorded)) = self.rows.partials.get(&digest) else { return false };
         if self.blobs.contains_key(&digest) {
             return false;
         }
+        if let Err(error) = self.sync_partial(path) {
+            tracing::warn!(%error, "dropped the recorded pieces of an unfinished blob");
+            return false;
+        }
         self.partials.insert(digest, Partial::idle(*geometry, recorded.clone()));
         true
+    }
+
+    /// A killed process may have begun the blob anew over rows of an earlier try: pieces that hash right now are then
+    /// in no sync's care yet.
+    fn sync_partial(&self, path: &Path) -> Result<(), StoreError> {
+        let file = self.volume.open(path, Open::Update)?;
+        self.volume.sync_file(&*file, path)
     }
 
     fn index_leftovers(&mut self) {

@@ -84,6 +84,17 @@ pub(super) fn put_chain(
     Ok(())
 }
 
+/// Drops the chain of what is neither complete nor being written.
+pub(super) fn drop_lone_chain(transaction: &WriteTransaction, digest: &Digest) -> Result<(), redb::Error> {
+    let key = encode_key(digest);
+    let is_kept = transaction.open_table(BLOBS)?.get(&*key)?.is_some()
+        || transaction.open_table(PARTIALS)?.get(&*key)?.is_some();
+    if !is_kept {
+        transaction.open_table(CHAINS)?.remove(&*key)?;
+    }
+    Ok(())
+}
+
 /// The algorithm's number, then the hash.
 pub(super) fn encode_key(digest: &Digest) -> Vec<u8> {
     let algorithm = match digest.algorithm() {

@@ -217,14 +217,6 @@ impl Shelf {
         Ok((self.volume.open(&path, Open::New)?, Bitfield::empty(geometry.piece_count())))
     }
 
-    pub(super) fn note_recorded(&self, digest: &Digest, generation: u64, recorded: &Bitfield) {
-        if let Some(partial) = lock(&self.partials).get_mut(digest)
-            && partial.generation == generation
-        {
-            partial.recorded = recorded.clone();
-        }
-    }
-
     /// Rows without a file are dropped at the next start anyway, so a failing index may keep them.
     pub(super) fn forget_rows(&self, digest: &Digest) {
         if let Err(error) = self.index.forget(digest) {

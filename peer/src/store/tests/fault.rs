@@ -239,7 +239,11 @@ impl DiskFile for FaultFile {
         Ok(())
     }
 
-    fn forget_cache(&self) {}
+    fn forget_cache(&self) {
+        if let Ok(mut state) = self.state() {
+            state.nodes[self.node].forget_cache();
+        }
+    }
 
     fn std_file(&self) -> Option<&File> {
         None

@@ -140,6 +140,12 @@ impl State {
 }
 
 impl Node {
+    /// Shows what the disk has, and what is still on its way there: not what a failed sync lost.
+    pub(super) fn forget_cache(&mut self) {
+        self.now = self.durable.clone();
+        self.pending.iter().for_each(|change| apply(&mut self.now, change));
+    }
+
     pub(super) fn change(&mut self, change: Change) {
         apply(&mut self.now, &change);
         self.pending.push(change);
