@@ -71,6 +71,17 @@ fn the_printed_configuration_is_one() {
 }
 
 #[test]
+fn the_demo_asks_the_origin_once_for_each_blob() {
+    let ran = shoal(&["demo", "--peers", "3", "--size", "6MiB", "--json"]);
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    assert!(!ran.err.contains('\u{1b}'), "no escape bytes in a pipe: {:?}", ran.err);
+    let report: serde_json::Value = serde_json::from_str(&ran.out).expect("one JSON object");
+    assert_eq!(report["origin"]["gets_per_blob"], 1.0, "{report}");
+    assert_eq!(report["origin"]["blob_bytes"], report["size_bytes"], "{report}");
+    assert_eq!(report["peers"].as_array().map(Vec::len), Some(3));
+}
+
+#[test]
 fn help_and_version_go_to_standard_output() {
     for arguments in [&["-h"][..], &["peer", "--help"], &["--version"]] {
         let ran = shoal(arguments);
