@@ -30,7 +30,10 @@ impl Cluster {
         if let Some(manifest) = self.stored_manifest(digest).await {
             return Ok(manifest);
         }
-        self.shared.manifests.run(*digest, || self.fetch_manifest(image, digest, asker)).await
+        self.shared
+            .manifests
+            .run((image.clone(), *digest), || self.fetch_manifest(image, digest, asker))
+            .await
     }
 
     /// A manifest that this node has.

@@ -77,7 +77,7 @@ pub struct Cluster {
 
 struct Shared {
     parts: ClusterParts,
-    manifests: SingleFlight<Digest, Result<Manifest, ContentError>>,
+    manifests: SingleFlight<(ImageName, Digest), Result<Manifest, ContentError>>,
     given_up: GivenUp,
 }
 

@@ -24,10 +24,10 @@ use crate::{
 
 /// One thing that happened.
 pub(super) enum Event {
-    /// Somebody on this node, or a neighbour that asks a seed, wants a blob.
-    Fetch { digest: Digest, image: ImageName, reply: Option<oneshot::Sender<Option<ProgressReceiver>>> },
+    /// Somebody on this node wants a blob.
+    Fetch { digest: Digest, image: ImageName, reply: oneshot::Sender<Option<ProgressReceiver>> },
     /// The look-up before a fetch is done: pieces of an earlier run, if there are any.
-    FetchReady { digest: Digest, image: ImageName, resumed: Option<Resumed> },
+    FetchReady { digest: Digest, image: ImageName, asked_by_seed: bool, resumed: Option<Resumed> },
     /// A reader waits for a piece, or is done.
     Reader { digest: Digest, reader: ReaderId, next: Option<PieceIndex> },
 

@@ -127,7 +127,7 @@ impl ExchangeHandle {
     /// When the node is shutting down.
     pub async fn fetch(&self, digest: Digest, image: ImageName) -> Result<Option<Fetching>, Stopped> {
         let (reply, progress) = oneshot::channel();
-        self.tell(Event::Fetch { digest, image, reply: Some(reply) }).await;
+        self.tell(Event::Fetch { digest, image, reply }).await;
         let progress = progress.await.map_err(|_| Stopped)?;
         Ok(progress.map(|progress| Fetching::new(digest, progress, self.clone())))
     }

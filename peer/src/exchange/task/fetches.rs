@@ -14,7 +14,10 @@ use shoal_protocol::{
     reference::ImageName,
     wire::{CloseReason, Holding},
 };
-use tokio::{sync::oneshot, task::spawn_blocking};
+use tokio::{
+    sync::oneshot,
+    task::{JoinSet, spawn_blocking},
+};
 
 use super::Task;
 use crate::{
@@ -31,46 +34,52 @@ use crate::{
 
 /// How often verified pieces are made durable. A crash costs what was received since; each time costs a sync.
 const RECORD_EVERY: Duration = Duration::from_secs(2);
+/// How long a stop waits for the last sync.
+const LAST_RECORDING: Duration = Duration::from_secs(3);
 
 impl Task {
+    /// Somebody on this node wants a blob.
     pub(super) fn on_fetch(
         &mut self,
         digest: Digest,
         image: ImageName,
-        reply: Option<oneshot::Sender<Option<ProgressReceiver>>>,
+        reply: oneshot::Sender<Option<ProgressReceiver>>,
     ) {
-        let is_new = !self.transfers.contains_key(&digest);
-        let is_stored = is_new && self.shared.store.info(&digest).is_some();
-        let progress = (!is_stored)
-            .then(|| self.transfers.entry(digest).or_insert_with(Transfer::new).progress.subscribe());
-        if let Some(reply) = reply {
-            // An error means that the asker has gone.
-            let _ = reply.send(progress);
+        let is_stored = !self.transfers.contains_key(&digest) && self.shared.store.info(&digest).is_some();
+        if !is_stored {
+            self.prepare(digest, image, false);
         }
-        if is_stored {
-            return;
-        }
-        if is_new {
-            self.prepare(digest, image);
-        }
+        let progress = self.transfers.get(&digest).map(|transfer| transfer.progress.subscribe());
+        // An error means that the asker has gone.
+        let _ = reply.send(progress);
     }
 
-    /// Looks for pieces of an earlier run, before anybody is asked for any.
-    fn prepare(&mut self, digest: Digest, image: ImageName) {
+    /// Looks for pieces of an earlier run, before anybody is asked for any; nothing when that has begun already.
+    fn prepare(&mut self, digest: Digest, image: ImageName, asked_by_seed: bool) {
+        if self.transfers.contains_key(&digest) {
+            return;
+        }
+        self.transfers.insert(digest, Transfer::new());
+        self.preparing.insert(digest);
         self.shared.inventory.set_local(digest, Some(Holding::Fetching));
-        self.preparing.insert(digest, image.clone());
         let (shared, events) = (Arc::clone(&self.shared), self.events.clone());
         self.children.spawn(async move {
             let resumed = spawn_blocking(move || resume::resume(&shared, &digest)).await.ok().flatten();
             // An error means that the exchange has stopped.
-            let _ = events.send(Event::FetchReady { digest, image, resumed }).await;
+            let _ = events.send(Event::FetchReady { digest, image, asked_by_seed, resumed }).await;
         });
     }
 
-    pub(super) fn on_fetch_ready(&mut self, digest: Digest, image: ImageName, resumed: Option<Resumed>) {
+    pub(super) fn on_fetch_ready(
+        &mut self,
+        digest: Digest,
+        image: ImageName,
+        asked_by_seed: bool,
+        resumed: Option<Resumed>,
+    ) {
         self.preparing.remove(&digest);
         let now = self.shared.clock.now();
-        let members = self.members(&digest, false);
+        let members = self.members(&digest, asked_by_seed);
         self.machine.handle_fetch(now, digest, image, members);
         let (Some(resumed), Some(transfer)) = (resumed, self.transfers.get(&digest)) else { return };
         transfer.progress.send_modify(|state| state.partial = Some(resumed.partial));
@@ -93,13 +102,13 @@ impl Task {
         }
         let asked_by_seed = self.shared.inventory.is_seed(&from);
         match source.filter(|_| self.shared.seed.is_some()) {
-            None if self.preparing.contains_key(&digest) => {}
+            None if self.preparing.contains(&digest) => {}
             None => self.machine.handle_absent(&digest, CloseReason::NotHere),
             Some(_) if self.machine.chain(&digest).is_some() || self.transfers.contains_key(&digest) => {
                 let members = self.members(&digest, asked_by_seed);
                 self.machine.handle_members(now, &digest, members);
             }
-            Some(image) => self.on_fetch(digest, image, None),
+            Some(image) => self.prepare(digest, image, asked_by_seed),
         }
     }
 
@@ -180,6 +189,21 @@ impl Task {
                 }
             });
         }
+    }
+
+    /// Makes durable what can be, when the node stops: the next start goes on from there.
+    pub(super) async fn record_all(&mut self) {
+        let mut recordings = JoinSet::new();
+        for (digest, transfer) in &mut self.transfers {
+            let (Some(partial), Some(chain)) = (transfer.partial(), self.machine.chain(digest)) else {
+                continue;
+            };
+            let (pieces, chain) = (std::mem::take(&mut transfer.unrecorded), encode_chain(chain));
+            recordings.spawn_blocking(move || partial.record(&pieces, &chain));
+        }
+        let recorded = async { while recordings.join_next().await.is_some() {} };
+        // What is not recorded by then is fetched again.
+        let _ = tokio::time::timeout(LAST_RECORDING, recorded).await;
     }
 
     pub(super) fn on_recorded(&mut self, digest: &Digest, result: Result<(), PartialError>) {

@@ -9,7 +9,7 @@ mod neighbours;
 mod pieces;
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::{Arc, atomic::AtomicBool},
     time::Duration,
 };
@@ -19,7 +19,6 @@ use shoal_protocol::{
     exchange::{Exchange, ExchangeConfig},
     geometry::PieceIndex,
     identity::NodeId,
-    reference::ImageName,
 };
 use tokio::{
     sync::mpsc,
@@ -47,7 +46,7 @@ pub(super) struct Task {
     events: mpsc::Sender<Event>,
     transfers: HashMap<Digest, Transfer>,
     /// Fetches whose earlier pieces are being verified, before the machine knows of them.
-    preparing: HashMap<Digest, ImageName>,
+    preparing: HashSet<Digest>,
     neighbours: Neighbours,
     uploaders: HashMap<NodeId, mpsc::Sender<UploadJob>>,
     cancels: HashMap<(NodeId, Digest, PieceIndex), Arc<AtomicBool>>,
@@ -65,7 +64,7 @@ impl Task {
             machine,
             events,
             transfers: HashMap::new(),
-            preparing: HashMap::new(),
+            preparing: HashSet::new(),
             neighbours: Neighbours::default(),
             uploaders: HashMap::new(),
             cancels: HashMap::new(),
@@ -99,6 +98,7 @@ impl Task {
             }
             self.carry_out();
         };
+        self.record_all().await;
         self.machine.handle_leave();
         self.carry_out();
         self.neighbours.close().await;
@@ -112,7 +112,9 @@ impl Task {
         let now = self.shared.clock.now();
         match event {
             Event::Fetch { digest, image, reply } => self.on_fetch(digest, image, reply),
-            Event::FetchReady { digest, image, resumed } => self.on_fetch_ready(digest, image, resumed),
+            Event::FetchReady { digest, image, asked_by_seed, resumed } => {
+                self.on_fetch_ready(digest, image, asked_by_seed, resumed);
+            }
             Event::Reader { digest, reader, next } => self.machine.handle_reader(now, &digest, reader, next),
             Event::ControlStream { from, stream } => self.on_control_stream(from, stream),
             Event::ControlOpened { node, stream } => self.on_control_opened(node, stream),

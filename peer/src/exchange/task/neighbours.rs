@@ -154,6 +154,8 @@ impl Task {
             if let Some(reader) = neighbour.reader {
                 reader.abort();
             }
+            // What waits to be sent is reported as not sent, and then the uploader ends.
+            self.uploaders.remove(&node);
             self.machine.handle_disconnected(self.shared.clock.now(), node);
         }
     }
