@@ -1,1 +1,1 @@
-//! Shoal's micro-benchmarks; the benchmarks themselves are in `benches/`.
+//! Shoal's micro-benchmarks: `cargo bench --package shoal-benches` runs what is in `benches/`.

@@ -36,10 +36,6 @@ proptest! {
         prop_assert_eq!(&chain, whole);
     }
 
-<<<<<<< HEAD
-=======
-    /// Any node that has a step of the chain can relay it, as if it came from the author.
->>>>>>> swarm
     #[test]
     fn only_pieces_between_known_links_can_be_checked(blob in long_blobs(), pieces in 0..8u32) {
         let pieces = pieces.min(blob.geometry.last_piece() - 1);

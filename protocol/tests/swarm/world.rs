@@ -267,7 +267,7 @@ impl World {
                 node.exchange.handle_hold(Timestamp::ZERO, digest, chain);
             });
         }
-        for node in self.order[self.setup.seeds..].to_vec() {
+        for node in self.order.clone().into_iter().skip(self.setup.seeds) {
             self.fetch(node);
         }
     }
