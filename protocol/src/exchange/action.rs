@@ -158,7 +158,7 @@ pub enum FetchError {
 /// What a neighbour did wrong. Three strikes and this node no longer talks to it for a while.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, thiserror::Error)]
 pub enum Fault {
-    /// A message about a channel that it has not opened.
+    /// A message about a channel that it has not opened, or opened for another blob.
     #[error("a message on a channel that is not open")]
     UnknownChannel,
     /// More channels than allowed.

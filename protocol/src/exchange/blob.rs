@@ -65,19 +65,25 @@ pub(super) struct Fetch {
     /// Nodes that could not be reached or closed the blob, and when they may be tried again.
     pub(super) retry_after: BTreeMap<NodeId, Timestamp>,
     pub(super) started: Timestamp,
+    /// When something last said that waiting is worth it: a piece, bytes of one, a link, a seed's word.
     pub(super) last_progress: Timestamp,
+    pub(super) last_piece: Timestamp,
+    /// Pieces that were let in and whose check is not done. They end with the chain that they are checked by.
+    pub(super) arriving: BTreeSet<(NodeId, PieceIndex)>,
     /// Who was asked for each piece that is on its way or being verified.
     pub(super) in_flight: BTreeMap<PieceIndex, NodeId>,
     /// Since when nothing is on its way.
     pub(super) idle_since: Timestamp,
     pub(super) readers: BTreeMap<ReaderId, Reader>,
     /// Who sent a piece that did not fit the chain.
-    pub(super) corrupt: BTreeMap<PieceIndex, BTreeSet<NodeId>>,
+    pub(super) corrupt: BTreeSet<NodeId>,
     /// Authors whose chains proved false.
     pub(super) blamed: BTreeSet<NodeId>,
     /// This node is pulling it from the origin.
     pub(super) authoring: bool,
     pub(super) last_keepalive: Timestamp,
+    /// When a seed last said that the origin is at work.
+    pub(super) seed_heard: Timestamp,
     /// A neighbour knows some of the chain: a seed waits for it until then, to go on where another left off.
     pub(super) chain_expected_until: Timestamp,
 }
@@ -181,8 +187,9 @@ impl Blob {
             self.copies[piece as usize] = self.copies[piece as usize].saturating_sub(1);
         }
         if let Some(fetch) = &mut self.fetch {
-            session.wants.keys().for_each(|piece| {
-                fetch.landed(*piece, now);
+            let owed = session.wants.keys().filter(|piece| fetch.in_flight.get(*piece) == Some(node));
+            owed.copied().collect::<Vec<_>>().into_iter().for_each(|piece| {
+                fetch.landed(piece, now);
             });
         }
         Some(session)
@@ -195,17 +202,32 @@ impl Blob {
             && !self.have.has(piece)
     }
 
+    /// True when the neighbour is believed to have something that is missing here.
+    pub(super) fn lacks_any_of(&self, session: &Session) -> bool {
+        session.pieces.as_ref().is_some_and(|theirs| theirs.minus(&self.have).next().is_some())
+    }
+
     /// True when the neighbour is believed to lack something that we have.
     pub(super) fn can_help(&self, session: &Session) -> bool {
         let Some(theirs) = &session.pieces else { return false };
         if self.is_complete() { !theirs.is_full() } else { self.have.minus(theirs).next().is_some() }
     }
 
-    /// Pieces that are missing here and that no neighbour has either.
-    pub(super) fn orphans(&self) -> Vec<PieceIndex> {
-        (0..self.verifiable_pieces())
-            .filter(|piece| !self.have.has(*piece) && self.copies[*piece as usize] == 0)
-            .collect()
+    /// Verifiable pieces that are missing here.
+    pub(super) fn missing(&self) -> impl Iterator<Item = PieceIndex> + '_ {
+        (0..self.verifiable_pieces()).filter(|piece| !self.have.has(*piece))
+    }
+
+    /// The session with a neighbour; one that begins knows how many pieces there are.
+    pub(super) fn session_with(&mut self, node: NodeId) -> &mut Session {
+        let count = self.chain.is_some().then(|| self.have.len());
+        let is_distrusted = self.fetch.as_ref().is_some_and(|fetch| fetch.corrupt.contains(&node));
+        let session = self.sessions.entry(node).or_default();
+        session.distrusted |= is_distrusted;
+        if session.pieces.is_none() {
+            session.pieces = count.map(Bitfield::empty);
+        }
+        session
     }
 }
 
@@ -220,13 +242,16 @@ impl Fetch {
             retry_after: BTreeMap::new(),
             started: now,
             last_progress: now,
+            last_piece: now,
+            arriving: BTreeSet::new(),
             in_flight: BTreeMap::new(),
             idle_since: now,
             readers: BTreeMap::new(),
-            corrupt: BTreeMap::new(),
+            corrupt: BTreeSet::new(),
             blamed: BTreeSet::new(),
             authoring: false,
             last_keepalive: now,
+            seed_heard: Timestamp::ZERO,
             chain_expected_until: Timestamp::ZERO,
         }
     }

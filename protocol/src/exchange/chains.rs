@@ -1,9 +1,8 @@
 //! Piece chains: how they spread, which one counts, and who is to blame when pieces don't fit.
 
-use alloc::vec::Vec;
-
 use super::{Action, Exchange, Fault, blob::Blob};
 use crate::{
+    bitfield::Bitfield,
     chain::{Chain, ChainError, ChainUpdate},
     digest::Digest,
     geometry::PieceIndex,
@@ -13,10 +12,12 @@ use crate::{
     wire::{CloseReason, Message},
 };
 
-/// This many different senders of one piece that does not fit bring down a chain that a peer signed.
+/// This many different senders of pieces that do not fit bring down a chain that a peer signed.
 ///
 /// A seed's chain is never brought down by others' word: only by its author failing to send a piece that fits it.
 const VOTES_AGAINST_PEER: usize = 4;
+/// After this many false chains in one fetch only a seed's is believed: anybody can invent authors.
+const MAX_BLAMED: usize = 8;
 
 impl Exchange {
     /// This node pulls a blob from the origin: the chain so far, and pieces that it covers and that are stored.
@@ -27,19 +28,30 @@ impl Exchange {
         chain: Chain,
         pieces: &[PieceIndex],
     ) {
-        let Some(blob) = self.blobs.get_mut(digest) else { return };
+        let Some(blob) = self.blobs.get(digest) else { return };
+        if blob.is_complete() {
+            return;
+        }
         let is_first = blob.chain.is_none();
-        let keep = blob.chain.as_ref().is_some_and(|known| known.agrees_with(&chain));
+        let disagrees = blob.chain.as_ref().is_some_and(|known| !known.agrees_with(&chain));
+        let is_news = chain.known_links() > blob.known_links();
         let geometry = chain.geometry();
-        blob.adopt(chain, true, keep);
-        if is_first {
-            blob.unsent = Some(blob.have.clone());
+        if disagrees && let Some(author) = blob.chain.as_ref().map(|known| known.author().node) {
+            // What the origin says outweighs what anybody signed.
+            self.discard(now, digest, author);
+        }
+        let Some(blob) = self.blobs.get_mut(digest) else { return };
+        if is_first || disagrees {
+            blob.adopt(chain, true, false);
             self.push(Action::Begin { digest: *digest, geometry });
+        } else if is_news {
+            blob.adopt(chain, true, true);
         }
         self.introduce_everyone(now, digest);
         for piece in pieces {
-            if let Some(unsent) = self.blobs.get_mut(digest).and_then(|blob| blob.unsent.as_mut()) {
-                unsent.set(*piece);
+            if let Some(blob) = self.blobs.get_mut(digest) {
+                let count = blob.have.len();
+                blob.unsent.get_or_insert_with(|| Bitfield::empty(count)).set(*piece);
             }
             self.gain_piece(now, digest, *piece);
         }
@@ -75,7 +87,8 @@ impl Exchange {
     ) -> Result<(), Fault> {
         let Some(blob) = self.blobs.get_mut(digest) else { return Ok(()) };
         let covered = update.first_link.saturating_add(link_count(digest, update));
-        if let Some(session) = blob.sessions.get_mut(&from) {
+        let is_ours = blob.chain.as_ref().is_some_and(|known| *known.author() == update.author);
+        if is_ours && let Some(session) = blob.sessions.get_mut(&from) {
             session.their_links = session.their_links.max(Some(covered));
         }
         let Some(fetch) = &blob.fetch else { return Ok(()) };
@@ -83,13 +96,19 @@ impl Exchange {
             return Ok(());
         }
         match &mut blob.chain {
-            Some(known) if known.author().node == update.author.node => {
+            Some(known) if *known.author() == update.author => {
                 if covered <= known.known_links() {
                     return Ok(());
                 }
                 match known.extend(update) {
                     Ok(_) => {}
                     Err(ChainError::Gap { .. }) => return Ok(()),
+                    Err(ChainError::Contradiction { .. }) => {
+                        let author = update.author.node;
+                        self.strike(author, Fault::FalseChain);
+                        self.discard(now, digest, author);
+                        return Ok(());
+                    }
                     Err(_) => return Err(Fault::InvalidChain),
                 }
                 self.note_progress(now, digest);
@@ -111,6 +130,12 @@ impl Exchange {
         let from_seed = self.is_seed_author(&chain);
         let geometry = chain.geometry();
         let Some(blob) = self.blobs.get_mut(digest) else { return };
+        let Some(fetch) = &blob.fetch else { return };
+        // A seed believes seeds only, as long as it can ask the origin itself.
+        let can_pull = self.config.is_seed && !matches!(fetch.asked.get(&self.config.me), Some(Some(_)));
+        if !from_seed && (can_pull || fetch.blamed.len() >= MAX_BLAMED) {
+            return;
+        }
         let agrees = blob.chain.as_ref().is_none_or(|known| known.agrees_with(&chain));
         let is_longer = chain.known_links() > blob.known_links();
         let is_better = match &blob.chain {
@@ -122,16 +147,16 @@ impl Exchange {
             return;
         }
         match &blob.chain {
-            None => {
+            Some(_) if agrees => blob.adopt(chain, from_seed, true),
+            known => {
+                // A seed's word against a peer's: what was verified by the peer's chain is not worth keeping.
+                if let Some(author) = known.as_ref().map(|known| known.author().node) {
+                    self.discard(now, digest, author);
+                }
+                let Some(blob) = self.blobs.get_mut(digest) else { return };
                 blob.adopt(chain, from_seed, false);
                 self.push(Action::Begin { digest: *digest, geometry });
                 self.introduce_everyone(now, digest);
-            }
-            Some(_) if agrees => blob.adopt(chain, from_seed, true),
-            // A seed's word against a peer's: what was verified by the peer's chain is not worth keeping.
-            Some(known) => {
-                let author = known.author().node;
-                self.discard(now, digest, author);
             }
         }
         self.note_progress(now, digest);
@@ -145,44 +170,61 @@ impl Exchange {
 
     /// A piece does not fit the chain: the sender lies, or the chain's author does. Nobody is punished before the
     /// chain closes, but nothing more is asked of this sender.
-    pub(super) fn judge_corrupt(&mut self, now: Timestamp, digest: &Digest, piece: PieceIndex, from: NodeId) {
+    pub(super) fn judge_corrupt(&mut self, now: Timestamp, digest: &Digest, from: NodeId) {
         let Some(blob) = self.blobs.get_mut(digest) else { return };
         if let Some(session) = blob.sessions.get_mut(&from) {
             session.distrusted = true;
         }
         let Some(author) = blob.chain.as_ref().map(|chain| chain.author().node) else { return };
-        let from_seed = blob.chain_from_seed;
         let Some(fetch) = &mut blob.fetch else { return };
-        let senders = fetch.corrupt.entry(piece).or_default();
-        senders.insert(from);
-        let outvoted = !from_seed && senders.len() >= VOTES_AGAINST_PEER;
+        fetch.corrupt.insert(from);
+        let votes = fetch.corrupt.len();
+        let nobody_left =
+            blob.sessions.values().all(|session| session.distrusted || !blob.lacks_any_of(session));
+        let is_outvoted = !blob.chain_from_seed && (votes >= VOTES_AGAINST_PEER || nobody_left);
         if author == from {
             self.strike(author, Fault::FalseChain);
         }
-        if author == from || outvoted {
+        if author == from || is_outvoted {
             self.discard(now, digest, author);
+            self.climb(now, digest);
         }
     }
 
     /// Drops a chain and all that was verified by it, and starts over with everyone but its author.
-    fn discard(&mut self, now: Timestamp, digest: &Digest, author: NodeId) {
-        let Some(blob) = self.blobs.get(digest) else { return };
-        let channel = blob.channel;
-        let nodes: Vec<NodeId> = blob.sessions.keys().copied().collect();
-        for node in nodes {
-            self.drop_session(now, digest, &node);
-            self.send(node, Message::Close { channel, reason: CloseReason::BadChain });
+    pub(super) fn discard(&mut self, now: Timestamp, digest: &Digest, author: NodeId) {
+        self.forget_chain(now, digest);
+        if let Some(fetch) = self.blobs.get_mut(digest).and_then(|blob| blob.fetch.as_mut()) {
+            if fetch.blamed.len() < MAX_BLAMED {
+                fetch.blamed.insert(author);
+            }
+            self.push(Action::Discard { digest: *digest, author });
         }
+    }
+
+    fn forget_chain(&mut self, now: Timestamp, digest: &Digest) {
+        self.close_sessions(now, digest, CloseReason::BadChain);
         let Some(blob) = self.blobs.get_mut(digest) else { return };
+        let (channel, me) = (blob.channel, self.config.me);
         let Some(mut fetch) = blob.fetch.take() else { return };
-        fetch.blamed.insert(author);
         fetch.corrupt.clear();
         fetch.in_flight.clear();
-        fetch.asked.clear();
+        fetch.arriving.clear();
+        // A pull from the origin goes on, and its refusal stays true.
+        fetch.asked.retain(|node, _| *node == me);
         fetch.started = now;
+        fetch.last_progress = now;
         *blob = Blob::fetching(channel, fetch);
-        self.push(Action::Discard { digest: *digest, author });
-        self.climb(now, digest);
+    }
+
+    /// Before a seed asks the origin: what a peer signed is no ground for what a seed will sign.
+    pub(super) fn drop_peers_chain(&mut self, now: Timestamp, digest: &Digest) {
+        let Some(blob) = self.blobs.get(digest) else { return };
+        if let Some(author) = blob.chain.as_ref().map(|chain| chain.author().node)
+            && !blob.chain_from_seed
+        {
+            self.discard(now, digest, author);
+        }
     }
 }
 

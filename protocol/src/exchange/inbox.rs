@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use super::{Action, Exchange, Fault, session::Session};
+use super::{Action, Exchange, Fault};
 use crate::{
     bitfield::Bitfield,
     bounds::MAX_CHANNELS_PER_PEER,
@@ -21,6 +21,9 @@ const CHAIN_PATIENCE: Duration = Duration::from_millis(500);
 impl Exchange {
     /// Applies a neighbour's message. One that breaks a rule changes nothing and costs the neighbour a strike.
     pub fn handle_message(&mut self, now: Timestamp, from: NodeId, message: Message) {
+        if let Some(neighbour) = self.neighbours.get_mut(&from) {
+            neighbour.last_heard = now;
+        }
         if let Err(fault) = self.apply(now, from, message) {
             self.strike(from, fault);
         }
@@ -45,8 +48,7 @@ impl Exchange {
             Message::Hello { .. } | Message::Close { .. } => {}
             Message::Chain { update, .. } => self.on_chain(now, from, &digest, &update)?,
             Message::Bitfield { pieces, .. } => self.on_bitfield(now, &from, &digest, &pieces)?,
-            // The neighbour says that its source is still at work.
-            Message::Have { pieces, .. } if pieces.is_empty() => self.note_progress(now, &digest),
+            Message::Have { pieces, .. } if pieces.is_empty() => self.on_keepalive(now, &from, &digest),
             Message::Have { pieces, .. } => self.on_have(&from, &digest, &pieces)?,
             Message::Offer { piece, have, .. } => {
                 self.on_have(&from, &digest, &have)?;
@@ -74,11 +76,15 @@ impl Exchange {
         source: Option<ImageName>,
     ) -> Result<(), Fault> {
         let Some(neighbour) = self.neighbours.get_mut(&from) else { return Ok(()) };
-        let is_known = neighbour.channels.contains_key(&channel);
-        if !is_known && neighbour.channels.len() >= MAX_CHANNELS_PER_PEER {
-            return Err(Fault::TooManyChannels);
+        match neighbour.channels.get(&channel) {
+            Some(known) if *known != digest => return Err(Fault::UnknownChannel),
+            None if neighbour.channels.len() >= MAX_CHANNELS_PER_PEER => return Err(Fault::TooManyChannels),
+            _ => {}
         }
         neighbour.channels.insert(channel, digest);
+        if neighbour.is_closing(&digest) {
+            return Ok(());
+        }
         let Some(blob) = self.blobs.get(&digest) else {
             self.look_up(digest, from, channel, known_links, source);
             return Ok(());
@@ -86,6 +92,7 @@ impl Exchange {
         let asks_seed_to_pull = self.config.is_seed && source.is_some();
         if asks_seed_to_pull && blob.fetch.as_ref().is_some_and(|fetch| !fetch.authoring) {
             self.push(Action::Lookup { digest, from, source });
+            self.break_tie(now, &digest, from);
         }
         self.welcome(now, &digest, from, channel, known_links);
         self.fill_slots(now);
@@ -100,13 +107,12 @@ impl Exchange {
         known_links: u32,
         source: Option<ImageName>,
     ) {
-        let is_full = self.waiting.len() >= super::MAX_WAITING_BLOBS && !self.waiting.contains_key(&digest);
-        let askers = self.waiting.get(&digest).map_or(0, Vec::len);
-        if is_full || askers >= self.config.hold_neighbours {
-            return self.refuse(from, digest, CloseReason::Full);
+        let neighbour = self.neighbours.get_mut(&from);
+        if neighbour.is_some_and(|neighbour| neighbour.wait(digest, channel, known_links)) {
+            self.push(Action::Lookup { digest, from, source });
+        } else {
+            self.refuse(from, digest, CloseReason::Full);
         }
-        self.waiting.entry(digest).or_default().push((from, channel, known_links));
-        self.push(Action::Lookup { digest, from, source });
     }
 
     /// Takes a neighbour that said hello into a blob.
@@ -121,13 +127,8 @@ impl Exchange {
             return self.refuse(from, *digest, CloseReason::Full);
         }
         blob.last_used = now;
-        let pieces = blob.chain.as_ref().map(|_| Bitfield::empty(blob.have.len()));
-        let session = blob.sessions.entry(from).or_insert_with(Session::default);
-        if session.pieces.is_none() {
-            session.pieces = pieces;
-        }
+        let session = blob.session_with(from);
         session.their_channel = Some(channel);
-        session.their_links = session.their_links.max((known_links > 0).then_some(known_links));
         if known_links > 0
             && blob.chain.is_none()
             && let Some(fetch) = &mut blob.fetch
@@ -170,24 +171,15 @@ impl Exchange {
     }
 
     pub(super) fn welcome_waiting(&mut self, now: Timestamp, digest: &Digest) {
-        for (node, channel, known_links) in self.waiting.remove(digest).unwrap_or_default() {
-            if self.neighbours.contains_key(&node) {
-                self.welcome(now, digest, node, channel, known_links);
-            }
+        for (node, channel, known_links) in self.take_waiting(digest) {
+            self.welcome(now, digest, node, channel, known_links);
         }
     }
 
     pub(super) fn answer_waiting(&mut self, digest: &Digest, reason: CloseReason) {
-        for (node, _, _) in self.waiting.remove(digest).unwrap_or_default() {
+        for (node, _, _) in self.take_waiting(digest) {
             self.refuse(node, *digest, reason);
         }
-    }
-
-    /// Answers a hello with a hello, which names our channel, and closes it.
-    fn refuse(&mut self, node: NodeId, digest: Digest, reason: CloseReason) {
-        let channel = self.new_channel();
-        self.send(node, Message::Hello { channel, digest, known_links: 0, source: None });
-        self.send(node, Message::Close { channel, reason });
     }
 
     fn on_bitfield(
@@ -217,28 +209,5 @@ impl Exchange {
         };
         let all_known = pieces.iter().all(|piece| blob.neighbour_has(from, *piece));
         if all_known { Ok(()) } else { Err(Fault::NoSuchPiece) }
-    }
-
-    fn on_close(
-        &mut self,
-        now: Timestamp,
-        from: NodeId,
-        channel: Channel,
-        digest: &Digest,
-        reason: CloseReason,
-    ) {
-        if let Some(neighbour) = self.neighbours.get_mut(&from) {
-            neighbour.channels.remove(&channel);
-        }
-        if let Some(waiting) = self.waiting.get_mut(digest) {
-            waiting.retain(|(node, waiting_on, _)| (*node, *waiting_on) != (from, channel));
-        }
-        if self.drop_session(now, digest, &from).is_some()
-            && let Some(blob) = self.blobs.get(digest)
-        {
-            let channel = blob.channel;
-            self.send(from, Message::Close { channel, reason: CloseReason::Done });
-        }
-        self.on_refused(now, from, digest, reason);
     }
 }

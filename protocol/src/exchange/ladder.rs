@@ -6,10 +6,10 @@ use core::time::Duration;
 use super::{
     Action, Exchange, FetchError,
     blob::{Blob, Fetch},
-    session::Session,
 };
 use crate::{
     digest::Digest,
+    geometry::PieceIndex,
     identity::NodeId,
     time::Timestamp,
     wire::{CloseReason, Message},
@@ -50,7 +50,10 @@ impl Exchange {
     fn gather(&mut self, now: Timestamp, digest: &Digest) {
         let Some(blob) = self.blobs.get(digest) else { return };
         let Some(fetch) = &blob.fetch else { return };
-        let room = self.config.dials.saturating_sub(blob.sessions.len() + fetch.connecting.len());
+        let useful =
+            blob.sessions.values().filter(|session| !session.distrusted && now >= session.avoid_until);
+        let room = self.config.dials.saturating_sub(useful.count() + fetch.connecting.len());
+        let room = room.min(self.config.fetch_neighbours.saturating_sub(blob.sessions.len()));
         if room == 0 {
             return;
         }
@@ -59,6 +62,7 @@ impl Exchange {
                 && !blob.sessions.contains_key(*node)
                 && !fetch.connecting.contains(*node)
                 && fetch.is_reachable(node, now)
+                && !self.is_closing(node, digest)
         };
         let mut holders: Vec<NodeId> = fetch.members.holders.iter().filter(is_new).copied().collect();
         let mut others: Vec<NodeId> = fetch.members.fetching.iter().filter(is_new).copied().collect();
@@ -66,14 +70,14 @@ impl Exchange {
         self.rng.shuffle(&mut others);
         let chosen: Vec<NodeId> = interleave(&holders, &others).into_iter().take(room).collect();
         for node in chosen {
-            self.reach(now, digest, node);
+            self.reach(digest, node);
         }
     }
 
     /// Makes a node a neighbour in a blob, connecting to it if need be.
-    fn reach(&mut self, now: Timestamp, digest: &Digest, node: NodeId) {
+    fn reach(&mut self, digest: &Digest, node: NodeId) {
         if self.neighbours.contains_key(&node) {
-            return self.open_session(now, digest, node);
+            return self.open_session(digest, node);
         }
         let Some(fetch) = self.blobs.get_mut(digest).and_then(|blob| blob.fetch.as_mut()) else { return };
         if fetch.connecting.insert(node) {
@@ -82,17 +86,16 @@ impl Exchange {
     }
 
     /// Says hello to a neighbour about a blob; to a seed that is asked to get it, with the blob's source.
-    pub(super) fn open_session(&mut self, _now: Timestamp, digest: &Digest, node: NodeId) {
+    pub(super) fn open_session(&mut self, digest: &Digest, node: NodeId) {
+        if self.is_closing(&node, digest) {
+            return;
+        }
         let Some(blob) = self.blobs.get_mut(digest) else { return };
-        let (channel, known_links, count) = (blob.channel, blob.known_links(), blob.have.len());
+        let (channel, known_links) = (blob.channel, blob.known_links());
         let Some(fetch) = &mut blob.fetch else { return };
         fetch.connecting.remove(&node);
         let source = (fetch.asked.get(&node) == Some(&None)).then(|| fetch.source.clone());
-        let session = blob.sessions.entry(node).or_insert_with(Session::default);
-        if session.pieces.is_none() && blob.chain.is_some() {
-            session.pieces = Some(crate::bitfield::Bitfield::empty(count));
-        }
-        session.hello_sent = true;
+        blob.session_with(node).hello_sent = true;
         self.send(node, Message::Hello { channel, digest: *digest, known_links, source });
     }
 
@@ -112,9 +115,10 @@ impl Exchange {
         fetch.last_asked = now;
         if seed == me {
             fetch.authoring = true;
+            self.drop_peers_chain(now, digest);
             return self.push(Action::Pull { digest: *digest });
         }
-        self.reach(now, digest, seed);
+        self.reach(digest, seed);
     }
 
     /// A seed is asked when nobody has the blob, when those asked before gave up, or when nothing comes any more.
@@ -122,29 +126,35 @@ impl Exchange {
         if fetch.authoring || fetch.is_settled() {
             return false;
         }
-        let all_refused = fetch.asked.values().all(Option::is_some);
         let is_starved = now.since(fetch.last_progress.max(fetch.last_asked)) >= self.config.starved_after;
         if is_starved {
-            return fetch.in_flight.is_empty();
+            return true;
         }
         let has_holder = fetch.members.holders.iter().any(|node| {
             let is_trusted = blob.sessions.get(node).is_some_and(|session| !session.distrusted);
             is_trusted || fetch.connecting.contains(node)
         });
-        all_refused && !has_holder
+        fetch.asked.values().all(Option::is_some) && !has_holder
     }
 
-    /// A seed that pulled from where another left off gets from the origin what nobody has any more.
+    /// A seed that pulled from where another left off gets from the origin what nobody has any more, and later what
+    /// nobody sends.
     fn fill_holes(&mut self, now: Timestamp, digest: &Digest) {
-        let Some(blob) = self.blobs.get_mut(digest) else { return };
-        let orphans = blob.orphans();
-        let Some(fetch) = &mut blob.fetch else { return };
+        let Some(blob) = self.blobs.get(digest) else { return };
+        let Some(fetch) = &blob.fetch else { return };
         let may_pull = fetch.asked.get(&self.config.me) == Some(&None) && !fetch.authoring;
-        let is_stuck =
-            fetch.in_flight.is_empty() && now.since(fetch.last_progress) >= self.config.starved_after;
-        if may_pull && is_stuck && !orphans.is_empty() {
+        let since_progress = now.since(fetch.last_progress);
+        if !may_pull || since_progress < self.config.starved_after {
+            return;
+        }
+        let takes_all = since_progress >= self.config.starved_after * 2;
+        let holes = blob.missing().filter(|piece| takes_all || blob.copies[*piece as usize] == 0);
+        let pieces: Vec<PieceIndex> = holes.collect();
+        if !pieces.is_empty()
+            && let Some(fetch) = self.blobs.get_mut(digest).and_then(|blob| blob.fetch.as_mut())
+        {
             fetch.authoring = true;
-            self.push(Action::PullPieces { digest: *digest, pieces: orphans });
+            self.push(Action::PullPieces { digest: *digest, pieces });
         }
     }
 
@@ -157,8 +167,9 @@ impl Exchange {
         let since_progress = now.since(fetch.last_progress);
         let has_no_length = blob.chain.is_none();
         let refused = fetch.asked.values().copied().flatten().max_by_key(|reason| severity(*reason));
-        let no_seed_left = fetch.next_seed(now).is_none() && fetch.asked.values().all(Option::is_some);
-        let nobody = blob.sessions.is_empty() && fetch.connecting.is_empty();
+        let no_seed_left = fetch.next_seed(now).is_none() && fetch.all_refused();
+        let closing = self.neighbours.values().any(|neighbour| neighbour.is_closing(digest));
+        let nobody = blob.sessions.is_empty() && fetch.connecting.is_empty() && !closing;
         let is_lost = has_no_length && nobody || since_progress >= self.config.starved_after * 2;
         let reason = if fetch.is_settled() && has_no_length || no_seed_left && is_lost {
             refused.map_or(FetchError::NoSource, FetchError::Seeds)
@@ -169,10 +180,10 @@ impl Exchange {
         } else {
             return;
         };
-        self.fail(digest, reason);
+        self.fail(now, digest, reason);
     }
 
-    fn fail(&mut self, digest: &Digest, reason: FetchError) {
+    fn fail(&mut self, now: Timestamp, digest: &Digest, reason: FetchError) {
         let told = match reason {
             FetchError::NoSource => CloseReason::NotHere,
             FetchError::Stalled => CloseReason::OriginFailed,
@@ -180,21 +191,21 @@ impl Exchange {
             FetchError::TooMany => CloseReason::Full,
         };
         self.push(Action::Failed { digest: *digest, reason });
-        self.close_blob(digest, told);
+        self.close_blob(now, digest, told);
     }
 
     /// A node closed the blob with us.
     pub(super) fn on_refused(&mut self, now: Timestamp, from: NodeId, digest: &Digest, reason: CloseReason) {
         let Some(fetch) = self.blobs.get_mut(digest).and_then(|blob| blob.fetch.as_mut()) else { return };
         fetch.connecting.remove(&from);
+        fetch.retry_after.retain(|_, until| now < *until);
+        // A seed that found a chain false starts over, and so do those who asked it.
+        if reason == CloseReason::BadChain && fetch.asked.remove(&from).is_some() {
+            return self.climb(now, digest);
+        }
         fetch.retry_after.insert(from, now + RETRY_AFTER);
-        match (fetch.asked.get_mut(&from), reason) {
-            // It may have room later.
-            (Some(_), CloseReason::Full) => {
-                fetch.asked.remove(&from);
-            }
-            (Some(answer), reason) => *answer = Some(reason),
-            (None, _) => {}
+        if let Some(answer) = fetch.asked.get_mut(&from) {
+            *answer = Some(reason);
         }
         self.climb(now, digest);
     }
@@ -212,40 +223,46 @@ impl Exchange {
         }
     }
 
-    /// While the origin delivers, tells those who wait that they need not give up.
-    pub(super) fn keep_alive(&mut self, now: Timestamp, digest: &Digest) {
-        let is_seed = self.config.is_seed;
-        let Some(blob) = self.blobs.get_mut(digest) else { return };
-        let Some(fetch) = blob.fetch.as_mut().filter(|_| is_seed) else { return };
-        let is_due = now.since(fetch.last_keepalive) >= self.config.keepalive;
-        if !is_due || !(fetch.authoring || fetch.last_progress > fetch.last_keepalive) {
+    /// Two seeds that ask each other: the one with the lower identity pulls.
+    pub(super) fn break_tie(&mut self, now: Timestamp, digest: &Digest, from: NodeId) {
+        let is_lower = self.config.me < from;
+        let Some(fetch) = self.blobs.get_mut(digest).and_then(|blob| blob.fetch.as_mut()) else { return };
+        if !is_lower || fetch.asked.get(&from) != Some(&None) {
             return;
         }
-        fetch.last_keepalive = now;
-        let channel = blob.channel;
-        let nodes: Vec<NodeId> = blob
-            .sessions
-            .iter()
-            .filter(|(_, session)| session.is_open() && !session.is_complete())
-            .map(|(node, _)| *node)
-            .collect();
-        for node in nodes {
-            self.send(node, Message::Have { channel, pieces: Vec::new() });
-        }
+        fetch.asked.insert(from, Some(CloseReason::NotHere));
+        fetch.members.seeds.retain(|seed| *seed == self.config.me);
+        self.climb(now, digest);
     }
 }
 
 impl Fetch {
-    /// The first seed, in the order of ownership, that was not asked yet.
+    /// The first seed, in the order of ownership, that was not asked yet; else one whose reason may be over.
     fn next_seed(&self, now: Timestamp) -> Option<NodeId> {
-        let fresh = |seed: &&NodeId| !self.asked.contains_key(*seed) && self.is_reachable(seed, now);
-        self.members.seeds.iter().find(fresh).copied()
+        let reachable = || self.members.seeds.iter().filter(|seed| self.is_reachable(seed, now));
+        let fresh = reachable().find(|seed| !self.asked.contains_key(*seed));
+        let again =
+            || reachable().find(|seed| self.asked.get(*seed).is_some_and(|answer| may_change(*answer)));
+        fresh.or_else(again).copied()
+    }
+
+    /// True when no seed can be expected to help: all gave up, and none for lack of room.
+    fn all_refused(&self) -> bool {
+        self.asked.values().all(|answer| answer.is_some_and(|reason| reason != CloseReason::Full))
     }
 
     /// The origin's word is final: asking it again through another seed changes nothing.
     fn is_settled(&self) -> bool {
         self.asked.values().any(|answer| matches!(answer, Some(CloseReason::NotFound | CloseReason::Denied)))
     }
+}
+
+/// True for refusals that say nothing about the blob.
+const fn may_change(answer: Option<CloseReason>) -> bool {
+    matches!(
+        answer,
+        Some(CloseReason::Full | CloseReason::Leaving | CloseReason::Done | CloseReason::BadChain)
+    )
 }
 
 /// Which of several refusals says most.

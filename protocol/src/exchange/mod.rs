@@ -5,18 +5,26 @@
 //! Pulling is the safety net. `docs/protocol.md` has the rules as a neighbour sees them.
 //!
 //! - `download` chooses pieces, answers offers and gives up on silent neighbours;
+//! - `receive` takes pieces that arrive;
+//! - `announce` tells neighbours what is here;
 //! - `upload` keeps the slots busy with offers and answers wants;
 //! - `chains` spreads piece chains and judges them;
 //! - `ladder` finds neighbours, turns to seeds and, at the end, gives up;
-//! - `inbox` applies a neighbour's messages.
+//! - `inbox` applies a neighbour's messages;
+//! - `leave` ends sessions.
 
 mod action;
+mod announce;
 mod blob;
 mod chains;
 mod config;
 mod download;
 mod inbox;
+mod keepalive;
 mod ladder;
+mod leave;
+mod neighbour;
+mod receive;
 mod session;
 mod upload;
 
@@ -27,6 +35,7 @@ use alloc::{
 use core::time::Duration;
 
 use blob::{Blob, Fetch};
+use neighbour::Neighbour;
 use session::Session;
 
 pub use action::{Action, Arrival, Fault, FetchError, PieceOutcome, Refused};
@@ -49,8 +58,6 @@ use crate::{
 const TICK: Duration = Duration::from_millis(25);
 /// How often a node that only holds blobs does.
 const IDLE_TICK: Duration = Duration::from_secs(5);
-/// Blobs that neighbours may wait for an answer about at a time.
-const MAX_WAITING_BLOBS: usize = 1024;
 
 /// A node's part in all swarms.
 #[derive(Debug)]
@@ -61,8 +68,6 @@ pub struct Exchange {
     next_channel: u32,
     blobs: BTreeMap<Digest, Blob>,
     neighbours: BTreeMap<NodeId, Neighbour>,
-    /// Hellos about blobs that the surroundings are looking up.
-    waiting: BTreeMap<Digest, Vec<(NodeId, Channel, u32)>>,
     /// Pieces on their way out.
     uploads: BTreeSet<(NodeId, Digest, PieceIndex)>,
     /// Offers that are not answered yet: each holds a slot.
@@ -71,15 +76,6 @@ pub struct Exchange {
     piece_time: Duration,
     actions: VecDeque<Action>,
     wake: Option<Timestamp>,
-}
-
-/// A node with an open control stream.
-#[derive(Debug, Default)]
-struct Neighbour {
-    /// The channels that it opened.
-    channels: BTreeMap<Channel, Digest>,
-    /// When bytes of a piece last came from it.
-    last_byte: Timestamp,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -98,7 +94,6 @@ impl Exchange {
             next_channel: 0,
             blobs: BTreeMap::new(),
             neighbours: BTreeMap::new(),
-            waiting: BTreeMap::new(),
             uploads: BTreeSet::new(),
             offers: BTreeMap::new(),
             piece_time: Duration::ZERO,
@@ -138,8 +133,11 @@ impl Exchange {
         if pieces.len() != chain.geometry().piece_count() {
             return;
         }
+        let verifiable = chain.verifiable_pieces();
         blob.adopt(chain, from_seed, false);
-        blob.have = pieces.clone();
+        pieces.iter().take_while(|piece| *piece < verifiable).for_each(|piece| {
+            blob.have.set(piece);
+        });
         self.introduce_everyone(now, digest);
         self.finish_if_whole(now, digest);
     }
@@ -164,13 +162,13 @@ impl Exchange {
 
     /// Stops serving a blob, because the store gave it up.
     pub fn handle_forget(&mut self, digest: &Digest) {
-        self.close_blob(digest, CloseReason::NotHere);
+        self.close_blob(Timestamp::ZERO, digest, CloseReason::NotHere);
     }
 
     /// The node stops: says goodbye on every channel.
     pub fn handle_leave(&mut self) {
         let digests: Vec<Digest> = self.blobs.keys().copied().collect();
-        digests.iter().for_each(|digest| self.close_blob(digest, CloseReason::Leaving));
+        digests.iter().for_each(|digest| self.close_blob(Timestamp::ZERO, digest, CloseReason::Leaving));
     }
 
     /// A reader on this node waits for `next`, or is done (`None`).
@@ -194,7 +192,7 @@ impl Exchange {
     }
 
     /// A control stream to that node is open.
-    pub fn handle_connected(&mut self, now: Timestamp, node: NodeId) {
+    pub fn handle_connected(&mut self, _now: Timestamp, node: NodeId) {
         self.neighbours.entry(node).or_default();
         let wanting: Vec<Digest> = self
             .blobs
@@ -203,12 +201,15 @@ impl Exchange {
             .map(|(digest, _)| *digest)
             .collect();
         for digest in wanting {
-            self.open_session(now, &digest, node);
+            self.open_session(&digest, node);
         }
     }
 
     /// That node can't be connected to now.
     pub fn handle_connect_failed(&mut self, now: Timestamp, node: NodeId) {
+        if self.neighbours.contains_key(&node) {
+            return;
+        }
         self.mark_unreachable(now, node);
     }
 
@@ -237,16 +238,19 @@ impl Exchange {
         for digest in &digests {
             self.keep_alive(now, digest);
             self.climb(now, digest);
+            self.double_slowest(now, digest);
             self.pull(now, digest);
             self.flush_haves(now, digest);
         }
         self.forget_idle(now);
         self.fill_slots(now);
-        if self.blobs.values().any(|blob| !blob.is_complete()) || !self.offers.is_empty() || self.owes_haves()
-        {
+        if self.blobs.values().any(|blob| !blob.is_complete()) || !self.offers.is_empty() {
             self.wake_at(now + TICK);
         } else if !self.blobs.is_empty() {
             self.wake_at(now + IDLE_TICK);
+        }
+        if let Some(next) = self.next_offer(now) {
+            self.wake_at(next);
         }
     }
 
@@ -307,35 +311,7 @@ impl Exchange {
         config::slots_for(active.map(|blob| blob.have.len()).max().unwrap_or(1))
     }
 
-    /// Takes a neighbour out of a blob, and frees what it held.
-    fn drop_session(&mut self, now: Timestamp, digest: &Digest, node: &NodeId) -> Option<Session> {
-        let blob = self.blobs.get_mut(digest)?;
-        let session = blob.remove_session(node, now)?;
-        self.offers.remove(&(*node, *digest));
-        let orphaned: Vec<_> =
-            self.uploads.range((*node, *digest, 0)..=(*node, *digest, PieceIndex::MAX)).copied().collect();
-        for (to, digest, piece) in orphaned {
-            self.push(Action::CancelUpload { to, digest, piece });
-        }
-        Some(session)
-    }
-
-    /// Leaves a blob, telling everyone in it.
-    fn close_blob(&mut self, digest: &Digest, reason: CloseReason) {
-        let Some(blob) = self.blobs.get(digest) else { return };
-        let channel = blob.channel;
-        let nodes: Vec<NodeId> = blob.sessions.keys().copied().collect();
-        for node in nodes {
-            self.drop_session(Timestamp::ZERO, digest, &node);
-            self.send(node, Message::Close { channel, reason });
-        }
-        self.blobs.remove(digest);
-    }
-
-    fn forget_idle(&mut self, now: Timestamp) {
-        let idle = |blob: &Blob| blob.is_complete() && now.since(blob.last_used) >= self.config.hold_idle;
-        let digests: Vec<Digest> =
-            self.blobs.iter().filter(|(_, blob)| idle(blob)).map(|(digest, _)| *digest).collect();
-        digests.iter().for_each(|digest| self.close_blob(digest, CloseReason::Done));
+    fn session_mut(&mut self, digest: &Digest, node: &NodeId) -> Option<&mut Session> {
+        self.blobs.get_mut(digest)?.sessions.get_mut(node)
     }
 }

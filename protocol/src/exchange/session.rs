@@ -1,9 +1,6 @@
 //! What this node knows of one neighbour's part in one blob.
 
-use alloc::{
-    collections::{BTreeMap, BTreeSet},
-    vec::Vec,
-};
+use alloc::{collections::BTreeMap, vec::Vec};
 use core::time::Duration;
 
 use crate::{bitfield::Bitfield, geometry::PieceIndex, time::Timestamp, wire::Channel};
@@ -12,8 +9,6 @@ use crate::{bitfield::Bitfield, geometry::PieceIndex, time::Timestamp, wire::Cha
 const FIRST_PAUSE: Duration = Duration::from_millis(2);
 /// Longest pause between offers to a neighbour that keeps declining.
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
-/// Pieces no longer wanted that may still arrive; more than a neighbour could have been asked for at once.
-const LATE_PIECES: usize = 64;
 
 /// A neighbour and a blob.
 #[derive(Debug, Default)]
@@ -22,7 +17,8 @@ pub(super) struct Session {
     pub(super) their_channel: Option<Channel>,
     /// We said hello.
     pub(super) hello_sent: bool,
-    /// Links of the chain that the neighbour knows; `None` when it does not even know the geometry.
+    /// Links of our chain that the neighbour was sent or has sent us; `None` when it may not know even the geometry.
+    /// What its hello claims does not count: that may be another chain.
     pub(super) their_links: Option<u32>,
     /// Pieces that the neighbour has; empty while the geometry is unknown.
     pub(super) pieces: Option<Bitfield>,
@@ -34,13 +30,15 @@ pub(super) struct Session {
     pub(super) last_have: Timestamp,
     /// Pieces that we asked for, and when.
     pub(super) wants: BTreeMap<PieceIndex, Timestamp>,
-    /// Pieces that we asked for and no longer want.
-    late: BTreeSet<PieceIndex>,
     /// No offers to it before this.
     pub(super) offer_after: Timestamp,
     pause: Option<Duration>,
-    /// No wants to it before this.
+    /// It was busy: no wants to it before this, unless it offers.
     pub(super) want_after: Timestamp,
+    /// Times in a row that it did not send what it was asked for.
+    pub(super) failures: u8,
+    /// It failed us: no wants to it before this, whatever it offers.
+    pub(super) avoid_until: Timestamp,
     /// It sent a piece that did not fit the chain: nothing more is asked of it for this blob.
     pub(super) distrusted: bool,
 }
@@ -55,6 +53,11 @@ impl Session {
         self.pieces.as_ref().is_some_and(|pieces| pieces.has(piece))
     }
 
+    /// True when it has a piece that it was not asked for yet.
+    pub(super) fn can_give(&self, piece: PieceIndex) -> bool {
+        self.has(piece) && !self.wants.contains_key(&piece)
+    }
+
     pub(super) fn is_complete(&self) -> bool {
         self.pieces.as_ref().is_some_and(Bitfield::is_full)
     }
@@ -64,9 +67,14 @@ impl Session {
         self.pieces.as_ref().map_or(0, Bitfield::count)
     }
 
+    /// True when what the neighbour offers may be accepted.
+    pub(super) fn may_accept(&self, now: Timestamp) -> bool {
+        self.is_open() && !self.distrusted && now >= self.avoid_until
+    }
+
     /// True when the neighbour may be asked for pieces now.
     pub(super) fn may_ask(&self, now: Timestamp) -> bool {
-        self.is_open() && !self.distrusted && now >= self.want_after
+        self.may_accept(now) && now >= self.want_after
     }
 
     /// Leaves the neighbour alone after it declined an offer: half a piece-time give or take a quarter, doubling.
@@ -74,29 +82,13 @@ impl Session {
         let base = self.pause.unwrap_or_else(|| (piece_time / 2).max(FIRST_PAUSE));
         let jittered = base.mul_f64(0.75 + rng.f64() / 2.0);
         self.offer_after = now + jittered;
-        self.pause = Some((base * 2).min(LONGEST_PAUSE));
+        let longest = (piece_time * 2).clamp(FIRST_PAUSE * 4, LONGEST_PAUSE);
+        self.pause = Some((base * 2).min(longest));
     }
 
     /// The neighbour took a piece: it is offered the next without a pause.
     pub(super) fn accepted(&mut self) {
         self.pause = None;
         self.offer_after = Timestamp::ZERO;
-    }
-
-    /// Forgets a want; the piece may still come.
-    pub(super) fn drop_want(&mut self, piece: PieceIndex) -> bool {
-        let was_wanted = self.wants.remove(&piece).is_some();
-        if was_wanted {
-            if self.late.len() >= LATE_PIECES {
-                self.late.pop_first();
-            }
-            self.late.insert(piece);
-        }
-        was_wanted
-    }
-
-    /// True, once, for a piece whose want was dropped.
-    pub(super) fn take_late(&mut self, piece: PieceIndex) -> bool {
-        self.late.remove(&piece)
     }
 }

@@ -21,10 +21,10 @@ impl Exchange {
         self.uploads.remove(&(to, digest, piece));
         if let Some(blob) = self.blobs.get_mut(&digest) {
             blob.last_used = now;
-            if sent && let Some(unsent) = &mut blob.unsent {
-                unsent.clear(piece);
-            }
-            if !sent && let Some(session) = blob.sessions.get_mut(&to) {
+            if sent {
+                // It will say so itself, but until then others need the next offer more.
+                blob.neighbour_has(&to, piece);
+            } else if let Some(session) = blob.sessions.get_mut(&to) {
                 session.offer_after = now + self.config.avoid;
                 let channel = blob.channel;
                 self.send(to, Message::Cancel { channel, pieces: vec![piece] });
@@ -57,7 +57,8 @@ impl Exchange {
                 blob.sessions.iter().filter(ready).map(|(node, session)| (*digest, *node, session.count()))
             })
             .collect();
-        let limit = self.per_neighbour(self.upload_slots(), candidates.len());
+        // Transfers that one neighbour may have at a time: more than one only when there are fewer than slots.
+        let limit = self.upload_slots().div_ceil(candidates.len().max(1));
         let mut free = candidates;
         free.retain(|(digest, node, _)| {
             !self.offers.contains_key(&(*node, *digest)) && self.uploads_to(node) < limit
@@ -69,11 +70,6 @@ impl Exchange {
         let second = free[self.rng.usize(..free.len())];
         let (digest, node, _) = if second.2 < first.2 { second } else { first };
         Some((digest, node))
-    }
-
-    /// Transfers that one neighbour may have at a time: one, and more only when there are fewer neighbours than slots.
-    pub(super) fn per_neighbour(&self, slots: usize, neighbours: usize) -> usize {
-        slots.div_ceil(neighbours.max(1))
     }
 
     fn uploads_to(&self, node: &NodeId) -> usize {
@@ -183,6 +179,18 @@ impl Exchange {
                 session.offer_after = now + self.config.avoid;
             }
         }
+    }
+}
+
+impl Exchange {
+    /// When the next neighbour may be offered something that it declined before.
+    pub(super) fn next_offer(&self, now: Timestamp) -> Option<Timestamp> {
+        let paused = self.blobs.values().flat_map(|blob| {
+            let later =
+                blob.sessions.values().filter(|session| session.is_open() && session.offer_after > now);
+            later.filter(|session| blob.can_help(session)).map(|session| session.offer_after)
+        });
+        paused.min()
     }
 }
 
