@@ -46,6 +46,16 @@ impl Metrics {
     pub fn verification_failures(&self) -> u64 {
         self.sum("shoal_verification_failures_total", &[]) as u64
     }
+
+    /// Answers of origins that did not have the digest they were asked for.
+    pub fn corrupt_answers(&self) -> u64 {
+        self.sum("shoal_origin_corrupt_total", &[]) as u64
+    }
+
+    /// Rules that other nodes broke.
+    pub fn strikes(&self, reason: &str) -> u64 {
+        self.sum("shoal_strikes_total", &[("reason", reason)]) as u64
+    }
 }
 
 #[cfg(test)]

@@ -16,11 +16,13 @@ use crate::{
     metrics::Metrics,
     ports::free_address,
     process::{Process, Signal, run},
-    stored::{Image, REGISTRY_HOST},
+    stored::{Image, PLAIN_REGISTRY_HOST, REGISTRY_HOST},
+    wait::eventually,
 };
 
 const START_WITHIN: Duration = Duration::from_secs(60);
 const COMMAND_WITHIN: Duration = Duration::from_secs(30);
+const KEEP_WITHIN: Duration = Duration::from_secs(30);
 /// Longer than a node lets running pulls go on.
 const STOP_WITHIN: Duration = Duration::from_secs(40);
 
@@ -132,10 +134,12 @@ impl Node {
         serde_json::from_str(&self.page("api/v1/status").await).expect("a status in JSON")
     }
 
-    /// Its copy of a complete blob on disk, wherever in its folder it keeps it.
-    pub fn blob_file(&self, digest: &str) -> PathBuf {
+    /// Its copy of a complete blob on disk, wherever in its folder it keeps it; waits until it is durable, which is
+    /// after a runtime has had all of it.
+    pub async fn blob_file(&self, digest: &str) -> PathBuf {
         let hex = digest.strip_prefix("sha256:").expect("a SHA-256 digest");
-        find(&self.folder, hex).unwrap_or_else(|| panic!("{} has no file of {digest}", self.name))
+        let what = format!("a file of {digest} at {}", self.name);
+        eventually(&what, KEEP_WITHIN, async || find(&self.folder, hex)).await
     }
 
     /// The address of a blob at its mirror, as containerd asks for it.
@@ -234,7 +238,10 @@ fn configuration(setup: &Setup, folder: &Path, listen: [(&str, SocketAddr); 4]) 
             text += &format!("bootstrap = [{}]\n", bootstrap.join(", "));
         }
     }
-    text + &format!("[[registry]]\nhost = '{REGISTRY_HOST}'\nendpoints = ['http://{}']\n", setup.origin)
+    for host in [REGISTRY_HOST, PLAIN_REGISTRY_HOST] {
+        text += &format!("[[registry]]\nhost = '{host}'\nendpoints = ['http://{}']\n", setup.origin);
+    }
+    text
 }
 
 fn find(folder: &Path, name: &str) -> Option<PathBuf> {

@@ -12,6 +12,9 @@ use crate::image::{Descriptor, INDEX, architecture};
 /// The registry's name in image references. Nobody resolves it: runtimes and nodes are told where it is.
 pub const REGISTRY_HOST: &str = "registry.test:5000";
 
+/// Another name of the same registry: one without a port can be part of a path.
+pub const PLAIN_REGISTRY_HOST: &str = "registry.example";
+
 /// An image in the registry.
 #[derive(Clone, Debug)]
 pub struct Image {
@@ -21,6 +24,8 @@ pub struct Image {
     pub tag: String,
     /// What the tag names: a manifest, or an index.
     pub digest: String,
+    /// Length of the document that the digest is of.
+    pub document_bytes: u64,
     /// Configuration and layers for this machine.
     pub blobs: Vec<Descriptor>,
     /// Those of other platforms.
@@ -37,6 +42,7 @@ impl Image {
             repository: repository.to_owned(),
             tag: tag.to_owned(),
             digest: digest.clone(),
+            document_bytes: fs::metadata(blob_file(storage, &digest)).expect("a stored manifest").len(),
             blobs: Vec::new(),
             other_blobs: Vec::new(),
         };

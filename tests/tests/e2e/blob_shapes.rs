@@ -71,6 +71,7 @@ async fn a_layer_of_one_gibibyte_in_little_memory() {
     let image = fixtures.image("large", "v1");
     for peer in &mut cluster.peers {
         let resident_bytes = peer.process().resident_bytes();
+        println!("{}: {} MiB resident at rest", peer.name(), resident_bytes / MEBIBYTE);
         assert!(resident_bytes < AT_REST_BYTES, "{}: {resident_bytes} bytes at rest", peer.name());
     }
 

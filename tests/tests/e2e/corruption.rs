@@ -14,7 +14,7 @@ async fn what_a_rotten_peer_sends_reaches_nobody() {
     let image = fixtures.image("medium", "v1");
     let layer = image.largest();
     cluster.get_everywhere(&image).await;
-    rot(&cluster.peers[0].blob_file(&layer.digest));
+    rot(&cluster.peers[0].blob_file(&layer.digest).await);
     // Only the rotten one can be asked before the seed is.
     let newcomer = Node::start("newcomer", &cluster.setup(Role::Peer), cluster.folder()).await;
     cluster.peers.push(newcomer);
@@ -24,6 +24,8 @@ async fn what_a_rotten_peer_sends_reaches_nobody() {
     assert_eq!((body.broken, body.digest), (None, layer.digest.clone()));
     let metrics = cluster.peers[1].metrics().await;
     println!("{} pieces were refused", metrics.verification_failures());
+    assert!(metrics.verification_failures() > 0, "the rotten peer was never asked");
+    assert_eq!(metrics.strikes("corrupt_piece"), 1, "the rotten peer is told apart from the honest seed");
     cluster.assert_one_get_each(std::slice::from_ref(layer)).await;
 }
 

@@ -14,6 +14,7 @@ mod corruption;
 mod origin_down;
 mod origin_faults;
 mod parts;
+mod path_prefix;
 mod peer_faults;
 mod pull;
 mod real_image;

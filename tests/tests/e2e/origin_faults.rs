@@ -67,7 +67,9 @@ async fn without_the_origin_for_good_a_pull_ends_with_an_error_and_works_again_l
     assert!(started.elapsed() < FAILURE_WITHIN, "an error after {:?}", started.elapsed());
     for outcome in outcomes {
         let error = outcome.unwrap_err();
-        assert!(error.contains("connection refused"), "the runtime tells what is wrong: {error}");
+        // In the runtime's own words, which depend on whether it had bytes of the layer already.
+        let tells = ["connection refused", "unexpected EOF"].iter().any(|words| error.contains(words));
+        assert!(tells, "the runtime tells what is wrong: {error}");
     }
 
     cluster.link.limit(0);
@@ -94,9 +96,15 @@ async fn wrong_bytes_from_the_origin_are_never_a_blob() {
         let got = peer.get_blob(&image, layer).await;
         assert!(got.as_ref().map_or(true, |body| body.broken.is_some()), "{}: {got:?}", peer.name());
     }
-    assert!(cluster.seeds[0].metrics().await.verification_failures() > 0);
+    assert_eq!(
+        cluster.seeds[0].metrics().await.corrupt_answers(),
+        1,
+        "asked once, and told apart from an outage"
+    );
 
     flip_a_byte(&blob_file(&storage, &layer.digest));
+    // A containerd keeps wrong bytes that it has got, also those of the origin, and never asks for them again.
+    let containerds = cluster.containerds().await;
     pull_everywhere(&containerds, Client::Ctr, &reference).await;
     run_everywhere(&containerds, Client::Ctr, &reference, &PROGRAM, PROOF).await;
 }
