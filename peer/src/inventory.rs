@@ -9,9 +9,9 @@ use std::{
 use bytes::Bytes;
 use shoal_protocol::{
     digest::Digest,
-    exchange::Members,
+    exchange::{Fault, Members},
     identity::NodeId,
-    inventory::Inventory,
+    inventory::{Inventory, InventoryError},
     membership::Role,
     ownership,
     wire::{Announcement, Answer, Holding, InventoryList, Query, SnapshotEntry, Wire},
@@ -76,22 +76,31 @@ impl InventoryHandle {
     }
 
     /// Takes in a gossiped message, whose author is `from`.
-    pub async fn handle_gossip(&self, from: NodeId, data: Bytes) {
-        let announcement = match Announcement::decode(&data) {
-            Ok(announcement) if announcement.node == from => announcement,
-            Ok(announcement) => {
-                return tracing::warn!(%from, claimed = %announcement.node, "gossip about another node");
-            }
-            Err(error) => return tracing::warn!(%from, %error, "gossip that can't be read"),
-        };
+    ///
+    /// # Errors
+    /// With what is wrong, when the message can't be believed.
+    pub async fn handle_gossip(&self, from: NodeId, data: Bytes) -> Result<(), Fault> {
+        let announcement = Announcement::decode(&data).map_err(|error| {
+            tracing::warn!(%from, %error, "gossip that can't be read");
+            Fault::Malformed
+        })?;
+        if announcement.node != from {
+            tracing::warn!(%from, claimed = %announcement.node, "gossip in another node's name");
+            return Err(Fault::Forged);
+        }
         let believed = self.lock().handle_announcement(self.shared.clock.now(), &announcement);
         if let Err(error) = believed {
-            return tracing::warn!(%from, %error, "an announcement is not believed");
+            tracing::warn!(%from, %error, "an announcement is not believed");
+            return match error {
+                InventoryError::BadRecord(_) | InventoryError::BadRole(_) => Err(Fault::Forged),
+                _ => Ok(()),
+            };
         }
         if let Some(record) = announcement.record {
             self.shared.swarm.learn(record.node, record.swarm_addresses).await;
         }
         self.shared.changed.notify_one();
+        Ok(())
     }
 
     /// A node connected: asks it what it has, and what it knows of everyone.

@@ -37,8 +37,11 @@ use given_up::GivenUp;
 
 pub use tags::StoredTags;
 
-/// A seed may have to ask a slow origin; below what the mirror grants for an answer.
-const ASK_TIMEOUT: Duration = Duration::from_secs(15);
+/// A node that has the content answers at once. Two of these and two of [`SEED_TIMEOUT`] stay within what the mirror
+/// grants for an answer.
+const HOLDER_TIMEOUT: Duration = Duration::from_secs(2);
+/// A seed may have to ask a slow origin.
+const SEED_TIMEOUT: Duration = Duration::from_secs(8);
 /// Nodes that are asked for content they announced, before the seeds are.
 const HOLDERS_ASKED: usize = 2;
 
@@ -136,14 +139,18 @@ impl Cluster {
 
     async fn ask(&self, node: NodeId, query: &Query) -> Result<Answer, ContentError> {
         let parts = self.parts();
+        let timeout = if parts.inventory.is_seed(&node) { SEED_TIMEOUT } else { HOLDER_TIMEOUT };
         let addresses: Vec<SocketAddr> = parts.inventory.swarm_addresses(&node);
-        let answer = query::ask(&parts.swarm, node, addresses, query, ASK_TIMEOUT).await;
+        let answer = query::ask(&parts.swarm, node, addresses, query, timeout).await;
         answer.map_err(|error| {
             tracing::debug!(%error, "no answer");
             match error {
                 QueryError::Refused { refusal: Refusal::NotFound, .. } => ContentError::NotFound,
-                QueryError::Refused { refusal: Refusal::Denied, .. } => {
-                    ContentError::Denied("the origin refused the seed".to_owned())
+                QueryError::Refused { refusal: Refusal::Denied, .. } => ContentError::Denied(
+                    "the origin refused the seed, or the seed does not ask this registry".to_owned(),
+                ),
+                QueryError::Refused { refusal: Refusal::Busy, .. } => {
+                    ContentError::Overloaded("the seed has too much to do")
                 }
                 error => ContentError::NotHere(error.to_string()),
             }

@@ -92,7 +92,9 @@ async fn report(
 fn reason(error: &PullError) -> CloseReason {
     match error {
         PullError::Origin(OriginError::NotFound(_)) => CloseReason::NotFound,
-        PullError::Origin(OriginError::Denied(_)) => CloseReason::Denied,
+        PullError::Origin(
+            OriginError::Denied(_) | OriginError::Unlisted { .. } | OriginError::Refused(_),
+        ) => CloseReason::Denied,
         // What was signed so far is not the blob.
         PullError::Origin(OriginError::Corrupt(_)) => CloseReason::BadChain,
         PullError::Sink(error) if error.is::<BeganAnew>() => CloseReason::BadChain,

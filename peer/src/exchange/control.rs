@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use shoal_protocol::{
     bounds::MAX_CONTROL_FRAME_BYTES,
+    exchange::Fault,
     identity::NodeId,
     wire::{Message, Wire, WireError, encode_frame},
 };
@@ -85,6 +86,10 @@ pub(super) async fn write(
 pub(super) async fn read(from: NodeId, epoch: u64, mut stream: BoxStream, events: mpsc::Sender<Event>) {
     if let Err(error) = read_all(from, epoch, &mut stream, &events).await {
         tracing::debug!(%from, %error, "its control stream broke");
+        if let FrameError::Wire(_) = error {
+            // An error means that the exchange has stopped.
+            let _ = events.send(Event::Fault { node: from, fault: Fault::Malformed }).await;
+        }
     }
     // An error means that the exchange has stopped.
     let _ = events.send(Event::ControlClosed { node: from, epoch }).await;

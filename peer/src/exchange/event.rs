@@ -7,7 +7,7 @@ use shoal_protocol::{
     bitfield::Bitfield,
     chain::Chain,
     digest::Digest,
-    exchange::{Arrival, PieceOutcome, ReaderId, Refused},
+    exchange::{Arrival, Fault, PieceOutcome, ReaderId, Refused},
     geometry::PieceIndex,
     identity::NodeId,
     reference::ImageName,
@@ -39,6 +39,8 @@ pub(super) enum Event {
     Message { from: NodeId, epoch: u64, message: Message },
     /// A control stream of that epoch broke or ended.
     ControlClosed { node: NodeId, epoch: u64 },
+    /// A node broke a rule outside the exchange's messages.
+    Fault { node: NodeId, fault: Fault },
     /// The connection to a node broke.
     Disconnected { node: NodeId },
 

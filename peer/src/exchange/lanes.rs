@@ -7,7 +7,7 @@ use std::{
 
 use bytes::BytesMut;
 use shoal_protocol::{
-    exchange::{PieceOutcome, Refused},
+    exchange::{Fault, PieceOutcome, Refused},
     identity::NodeId,
 };
 use tokio::{
@@ -21,7 +21,7 @@ use super::{
     event::{Event, Expected, ReceivedPiece, UploadJob},
 };
 use crate::{
-    lane::{LaneReceiver, LaneSender},
+    lane::{LaneError, LaneReceiver, LaneSender},
     metrics::Direction,
 };
 
@@ -113,8 +113,12 @@ pub(super) async fn receive(shared: Arc<Shared>, mut lane: LaneReceiver, events:
         result = receive_all(&shared, from, &mut lane, &events) => result,
         () = watch => Ok(()),
     };
-    if let Err(reason) = result {
-        tracing::debug!(%from, reason, "its lane broke");
+    if let Err(error) = result {
+        tracing::debug!(%from, %error, "its lane broke");
+        if let LaneError::Malformed(_) = error {
+            // An error means that the exchange has stopped.
+            let _ = events.send(Event::Fault { node: from, fault: Fault::Malformed }).await;
+        }
     }
 }
 
@@ -123,9 +127,9 @@ async fn receive_all(
     from: NodeId,
     lane: &mut LaneReceiver,
     events: &mpsc::Sender<Event>,
-) -> Result<(), String> {
+) -> Result<(), LaneError> {
     let mut buffer = BytesMut::new();
-    while let Some((header, bytes)) = lane.next(buffer).await.map_err(|error| error.to_string())? {
+    while let Some((header, bytes)) = lane.next(buffer).await? {
         let (reply, verdict) = oneshot::channel();
         let asked = events.send(Event::PieceArrived { from, header, reply }).await;
         let (Ok(()), Ok(verdict)) = (asked, verdict.await) else { return Ok(()) };
@@ -135,7 +139,8 @@ async fn receive_all(
                 verify_later(shared, piece, events).await;
                 buffer = BytesMut::new();
             }
-            Err(refused @ Refused::Length) => return Err(refused.to_string()),
+            // What follows can't be told from a header any more.
+            Err(Refused::Length) => return Ok(()),
             Err(_) => buffer = bytes,
         }
     }

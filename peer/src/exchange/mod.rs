@@ -22,7 +22,7 @@ use std::sync::Arc;
 
 use shoal_protocol::{
     digest::Digest,
-    exchange::ReaderId,
+    exchange::{Fault, ReaderId},
     geometry::PieceIndex,
     identity::{NodeId, NodeKey},
     membership::{ClusterKey, RoleToken},
@@ -140,6 +140,11 @@ impl ExchangeHandle {
     /// A member opened a lane on a stream of the swarm.
     pub async fn handle_lane(&self, lane: LaneReceiver) {
         self.tell(Event::Lane { lane }).await;
+    }
+
+    /// A node broke a rule outside the exchange's own messages.
+    pub async fn handle_fault(&self, node: NodeId, fault: Fault) {
+        self.tell(Event::Fault { node, fault }).await;
     }
 
     /// The connection to a node broke.

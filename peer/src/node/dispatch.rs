@@ -36,7 +36,11 @@ impl Dispatcher {
                 self.inventory.handle_disconnected(node);
                 self.exchange.handle_disconnected(node).await;
             }
-            SwarmEvent::Gossip { from, data } => self.inventory.handle_gossip(from, data).await,
+            SwarmEvent::Gossip { from, data } => {
+                if let Err(fault) = self.inventory.handle_gossip(from, data).await {
+                    self.exchange.handle_fault(from, fault).await;
+                }
+            }
             SwarmEvent::Stream { from, protocol: Protocol::Control, stream } => {
                 self.exchange.handle_control(from, stream).await;
             }

@@ -18,7 +18,7 @@ use libp2p::{
 use tokio::net::TcpStream;
 use tokio_util::compat::TokioAsyncReadCompatExt;
 
-use crate::secure::{self, Credentials};
+use crate::secure::{self, Credentials, SecureError};
 
 /// Connecting and the whole handshake.
 const SETUP_TIMEOUT: Duration = Duration::from_secs(15);
@@ -49,7 +49,13 @@ async fn secure_and_multiplex(
     } else {
         secure::accept(stream, &credentials).await
     };
-    let (node, stream) = secured.map_err(io::Error::other)?;
+    let (node, stream) = secured.map_err(|error| {
+        // The usual mistake when a node is set up; from outside, the other node only sees a closed connection.
+        if let SecureError::WrongClusterKey { .. } = error {
+            tracing::warn!(address = %other_end(&endpoint), %error, "refused a connection");
+        }
+        io::Error::other(error)
+    })?;
     let peer = secure::peer_id(&node).ok_or_else(|| io::Error::other("the node's key makes no peer id"))?;
     let mut config = yamux::Config::default();
     config.set_max_num_streams(MAX_STREAMS);
@@ -60,4 +66,11 @@ async fn secure_and_multiplex(
         config.upgrade_inbound(stream, YAMUX).await?
     };
     Ok((peer, StreamMuxerBox::new(muxer)))
+}
+
+fn other_end(endpoint: &ConnectedPoint) -> &libp2p::Multiaddr {
+    match endpoint {
+        ConnectedPoint::Dialer { address, .. } => address,
+        ConnectedPoint::Listener { send_back_addr, .. } => send_back_addr,
+    }
 }

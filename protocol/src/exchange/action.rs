@@ -179,4 +179,10 @@ pub enum Fault {
     /// A piece nobody asked for, or of the wrong length.
     #[error("sent a piece that was not asked for")]
     UnaskedPiece,
+    /// A frame, a header or a gossip message that can't be read.
+    #[error("sent what can't be read")]
+    Malformed,
+    /// A record or a role token that does not verify, or news in another node's name.
+    #[error("sent a forged record")]
+    Forged,
 }

@@ -120,7 +120,9 @@ impl Task {
             Event::ControlOpened { node, stream } => self.on_control_opened(node, stream),
             Event::Message { from, epoch, message } => self.on_message(from, epoch, message),
             Event::ControlClosed { node, epoch } => self.on_control_closed(node, epoch),
+            Event::Fault { node, fault } => self.strike(node, fault),
             Event::Disconnected { node } => self.on_disconnected(node),
+            Event::Lane { lane } if self.neighbours.is_banned(&lane.node()) => {}
             Event::Lane { lane } => {
                 self.children.spawn(lanes::receive(Arc::clone(&self.shared), lane, self.events.clone()));
             }

@@ -50,7 +50,7 @@ struct Neighbour {
 }
 
 impl Neighbours {
-    fn is_banned(&mut self, node: &NodeId) -> bool {
+    pub(super) fn is_banned(&self, node: &NodeId) -> bool {
         self.struck.get(node).is_some_and(|(strikes, last)| *strikes >= MAX_STRIKES && last.elapsed() < BAN)
     }
 
@@ -180,6 +180,8 @@ impl Task {
         if strikes >= MAX_STRIKES {
             tracing::warn!(%node, "is left alone for ten minutes");
             self.drop_neighbour(node);
+            let swarm = self.shared.swarm.clone();
+            self.children.spawn(async move { swarm.disconnect(node).await });
         }
     }
 }
@@ -193,5 +195,7 @@ const fn label(fault: Fault) -> &'static str {
         Fault::FalseChain => "false_chain",
         Fault::CorruptPiece => "corrupt_piece",
         Fault::UnaskedPiece => "unasked_piece",
+        Fault::Malformed => "malformed",
+        Fault::Forged => "forged",
     }
 }

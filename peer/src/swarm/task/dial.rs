@@ -122,12 +122,26 @@ fn is_connected(connections: &Connections, address: &SocketAddr) -> bool {
     connections.values().any(|(_, dialled)| dialled.as_ref() == Some(address))
 }
 
+/// An error with its causes, each said once: libp2p's outer ones say nothing themselves.
+fn causes(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut said: Vec<String> = Vec::new();
+    let mut next = Some(error);
+    while let Some(error) = next {
+        let text = error.to_string();
+        if !text.is_empty() && !said.last().is_some_and(|last| last.ends_with(&text)) {
+            said.push(text);
+        }
+        next = error.source();
+    }
+    said.join(": ")
+}
+
 /// One line, where libp2p writes several.
 fn describe(error: &DialError) -> String {
     match error {
         DialError::Transport(attempts) => {
             let each: Vec<_> =
-                attempts.iter().map(|(address, error)| format!("{address}: {error}")).collect();
+                attempts.iter().map(|(address, error)| format!("{address}: {}", causes(error))).collect();
             each.join("; ")
         }
         other => other.to_string(),
