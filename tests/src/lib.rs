@@ -20,6 +20,7 @@ pub mod debian;
 pub mod fixtures;
 pub mod http;
 pub mod image;
+pub mod liar;
 pub mod metrics;
 pub mod ports;
 pub mod process;
