@@ -79,6 +79,8 @@ pub(super) struct Fetch {
     pub(super) corrupt: BTreeSet<NodeId>,
     /// Authors whose chains proved false.
     pub(super) blamed: BTreeSet<NodeId>,
+    /// Seeds that closed the blob over a false chain, and were asked again.
+    pub(super) restarted: BTreeSet<NodeId>,
     /// This node is pulling it from the origin.
     pub(super) authoring: bool,
     pub(super) last_keepalive: Timestamp,
@@ -249,6 +251,7 @@ impl Fetch {
             readers: BTreeMap::new(),
             corrupt: BTreeSet::new(),
             blamed: BTreeSet::new(),
+            restarted: BTreeSet::new(),
             authoring: false,
             last_keepalive: now,
             seed_heard: Timestamp::ZERO,

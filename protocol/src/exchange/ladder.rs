@@ -170,7 +170,9 @@ impl Exchange {
         let no_seed_left = fetch.next_seed(now).is_none() && fetch.all_refused();
         let closing = self.neighbours.values().any(|neighbour| neighbour.is_closing(digest));
         let nobody = blob.sessions.is_empty() && fetch.connecting.is_empty() && !closing;
-        let is_lost = has_no_length && nobody || since_progress >= self.config.starved_after * 2;
+        // The chain that this node signed is not the blob's: nothing that fits it can help.
+        let is_void = fetch.asked.get(&self.config.me) == Some(&Some(CloseReason::BadChain));
+        let is_lost = has_no_length && nobody || is_void || since_progress >= self.config.starved_after * 2;
         let reason = if fetch.is_settled() && has_no_length || no_seed_left && is_lost {
             refused.map_or(FetchError::NoSource, FetchError::Seeds)
         } else if has_no_length && now.since(fetch.started) >= self.config.length_deadline
@@ -199,8 +201,11 @@ impl Exchange {
         let Some(fetch) = self.blobs.get_mut(digest).and_then(|blob| blob.fetch.as_mut()) else { return };
         fetch.connecting.remove(&from);
         fetch.retry_after.retain(|_, until| now < *until);
-        // A seed that found a chain false starts over, and so do those who asked it.
-        if reason == CloseReason::BadChain && fetch.asked.remove(&from).is_some() {
+        // A seed that found a chain false starts over, and so do those who asked it. Once: when its own chain proves
+        // false again, it is the origin that sends something else.
+        if reason == CloseReason::BadChain && fetch.asked.contains_key(&from) && fetch.restarted.insert(from)
+        {
+            fetch.asked.remove(&from);
             return self.climb(now, digest);
         }
         fetch.retry_after.insert(from, now + RETRY_AFTER);
@@ -259,10 +264,7 @@ impl Fetch {
 
 /// True for refusals that say nothing about the blob.
 const fn may_change(answer: Option<CloseReason>) -> bool {
-    matches!(
-        answer,
-        Some(CloseReason::Full | CloseReason::Leaving | CloseReason::Done | CloseReason::BadChain)
-    )
+    matches!(answer, Some(CloseReason::Full | CloseReason::Leaving | CloseReason::Done))
 }
 
 /// Which of several refusals says most.

@@ -96,11 +96,8 @@ async fn wrong_bytes_from_the_origin_are_never_a_blob() {
         let got = peer.get_blob(&image, layer).await;
         assert!(got.as_ref().map_or(true, |body| body.broken.is_some()), "{}: {got:?}", peer.name());
     }
-    assert_eq!(
-        cluster.seeds[0].metrics().await.corrupt_answers(),
-        1,
-        "asked once, and told apart from an outage"
-    );
+    let corrupt_answers = cluster.seeds[0].metrics().await.corrupt_answers();
+    assert!((1..=2).contains(&corrupt_answers), "a second chance, and not a third: {corrupt_answers}");
 
     flip_a_byte(&blob_file(&storage, &layer.digest));
     // A containerd keeps wrong bytes that it has got, also those of the origin, and never asks for them again.
