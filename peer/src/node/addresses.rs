@@ -16,6 +16,9 @@ const FIRST_ADDRESS: Duration = Duration::from_secs(5);
 /// And those of other interfaces by then.
 const MORE_ADDRESSES: Duration = Duration::from_millis(100);
 
+/// Events kept meanwhile; a node that is met that early is not met by more.
+const MAX_EARLY: usize = 1024;
+
 /// What a node announces of itself.
 pub(super) struct Addresses {
     pub(super) swarm: Vec<SocketAddr>,
@@ -64,7 +67,8 @@ async fn listening(events: &mut mpsc::Receiver<SwarmEvent>) -> (Vec<SocketAddr>,
                 found.push(address);
                 deadline = Instant::now() + MORE_ADDRESSES;
             }
-            other => early.push(other),
+            other if early.len() < MAX_EARLY => early.push(other),
+            _ => {}
         }
     }
     if found.iter().any(|address| !address.ip().is_loopback()) {

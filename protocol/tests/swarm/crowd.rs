@@ -114,6 +114,19 @@ fn the_origins_refusal_reaches_everyone_at_once() {
     });
 }
 
+/// A seed that finds out at the end that its origin sent something else must not begin anew without end.
+#[test]
+fn an_origin_that_sends_something_else_is_given_up() {
+    let setup = Setup { origin_refuses: Some(CloseReason::BadChain), ..Setup::default() };
+    each_seed(3, &setup, |world| {
+        assert!(world.outcome.pulls <= 2, "{} pulls", world.outcome.pulls);
+        assert!(world.outcome.completed.is_empty());
+        for (failed, reason) in &world.outcome.failed {
+            assert_eq!(*reason, FetchError::Seeds(CloseReason::BadChain), "{failed:?}");
+        }
+    });
+}
+
 #[test]
 fn seeds_that_each_take_the_other_for_the_owner_agree() {
     let setup = Setup { seeds: 2, owners_disagree: true, ..Setup::default() };
