@@ -22,7 +22,7 @@ use super::{
 };
 use crate::{
     lane::{LaneError, LaneReceiver, LaneSender},
-    metrics::Direction,
+    metrics::{Counted, Direction},
 };
 
 /// Pieces that may wait for one neighbour; there are never more upload slots than that.
@@ -31,6 +31,12 @@ pub(super) const MAX_JOBS: usize = 32;
 const IDLE: Duration = Duration::from_secs(60);
 /// How often the exchange is told that bytes of a piece still come.
 const PROGRESS_EVERY: Duration = Duration::from_millis(500);
+
+/// A lane to a neighbour, counted for as long as it is open.
+struct OpenLane {
+    sender: LaneSender,
+    _counted: Counted,
+}
 
 /// Sends pieces to one neighbour, one after the other, on a lane that is opened when it is needed.
 pub(super) async fn upload(
@@ -65,7 +71,7 @@ pub(super) async fn upload(
 async fn send(
     shared: &Shared,
     to: NodeId,
-    lane: &mut Option<LaneSender>,
+    lane: &mut Option<OpenLane>,
     job: &UploadJob,
     buffer: &mut Vec<u8>,
 ) -> Result<bool, String> {
@@ -84,10 +90,11 @@ async fn send(
         None => {
             let addresses = shared.inventory.lane_addresses(&to);
             let opened = LaneSender::open(&shared.credentials, &shared.swarm, to, &addresses).await;
-            lane.insert(opened.map_err(|error| error.to_string())?)
+            let sender = opened.map_err(|error| error.to_string())?;
+            lane.insert(OpenLane { sender, _counted: shared.metrics.lane(Direction::Out) })
         }
     };
-    open.send(job.header, buffer).await.map_err(|error| error.to_string())?;
+    open.sender.send(job.header, buffer).await.map_err(|error| error.to_string())?;
     Ok(true)
 }
 
