@@ -35,7 +35,7 @@ use tokio::{
 };
 
 /// How often it offers what it does not have.
-const OFFER_EVERY: Duration = Duration::from_millis(20);
+const OFFER_EVERY: Duration = Duration::from_millis(5);
 const QUEUE: usize = 256;
 
 /// A running liar. Dropping it ends it.

@@ -54,12 +54,16 @@ async fn a_liar_is_told_apart_and_struck_while_everybody_pulls() {
     run_everywhere(&containerds, Client::Ctr, &reference, &PROGRAM, PROOF).await;
 
     println!("{} lies were told", liar.lies_told());
+    let mut lied_to = 0;
     for peer in &cluster.peers {
         let metrics = peer.metrics().await;
         let struck = (metrics.strikes("corrupt_piece"), metrics.strikes("unasked_piece"));
-        assert!(metrics.verification_failures() > 0, "{} was never lied to", peer.name());
-        assert_eq!(struck, (1, 1), "{}: one liar, told apart from the honest ones", peer.name());
+        // A peer that had honest offers all the time may never have asked the liar for anything.
+        let expected = if metrics.verification_failures() > 0 { (1, 1) } else { (0, 0) };
+        assert_eq!(struck, expected, "{}: one liar, told apart from the honest ones", peer.name());
+        lied_to += usize::from(metrics.verification_failures() > 0);
     }
+    assert!(lied_to > 0, "nobody was lied to");
     cluster.assert_one_get_each(&image.blobs).await;
     cluster.assert_no_runtime_at_the_origin();
 }

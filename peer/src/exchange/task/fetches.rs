@@ -108,6 +108,9 @@ impl Task {
                 let members = self.members(&digest, asked_by_seed);
                 self.machine.handle_members(now, &digest, members);
             }
+            Some(_) if self.spoiled.is_hopeless(&digest) => {
+                self.machine.handle_absent(&digest, CloseReason::OriginFailed);
+            }
             Some(image) => self.prepare(digest, image, asked_by_seed),
         }
     }
@@ -159,6 +162,13 @@ impl Task {
         self.shared.metrics.received(Source::Origin, len_bytes);
         self.machine.handle_author_chain(self.shared.clock.now(), digest, chain, pieces);
         self.note_stored(digest, pieces);
+    }
+
+    pub(super) fn on_pull_ended(&mut self, digest: Digest, result: Result<(), CloseReason>) {
+        if result == Err(CloseReason::BadChain) {
+            self.spoiled.note(digest);
+        }
+        self.machine.handle_pull_ended(self.shared.clock.now(), &digest, result);
     }
 
     /// Pieces are verified and written: readers may have them, and they are made durable in a while.

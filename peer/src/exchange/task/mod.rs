@@ -7,6 +7,7 @@ mod actions;
 mod fetches;
 mod neighbours;
 mod pieces;
+mod spoiled;
 
 use std::{
     collections::{HashMap, HashSet},
@@ -35,6 +36,7 @@ use super::{
 };
 use crate::lane::LaneListener;
 use neighbours::Neighbours;
+use spoiled::Spoiled;
 
 /// How often members are renewed, and things that nobody uses are closed.
 const HOUSEKEEPING: Duration = Duration::from_secs(1);
@@ -51,6 +53,7 @@ pub(super) struct Task {
     uploaders: HashMap<NodeId, mpsc::Sender<UploadJob>>,
     cancels: HashMap<(NodeId, Digest, PieceIndex), Arc<AtomicBool>>,
     open_blobs: OpenBlobs,
+    spoiled: Spoiled,
     /// Tasks that end with this one.
     children: JoinSet<()>,
 }
@@ -69,6 +72,7 @@ impl Task {
             uploaders: HashMap::new(),
             cancels: HashMap::new(),
             open_blobs: OpenBlobs::default(),
+            spoiled: Spoiled::default(),
             children: JoinSet::new(),
         }
     }
@@ -139,7 +143,7 @@ impl Task {
             Event::Authored { digest, chain, pieces, len_bytes } => {
                 self.on_authored(&digest, chain, &pieces, len_bytes);
             }
-            Event::PullEnded { digest, result } => self.machine.handle_pull_ended(now, &digest, result),
+            Event::PullEnded { digest, result } => self.on_pull_ended(digest, result),
             Event::Stop { .. } => {}
         }
     }
