@@ -7,6 +7,7 @@ use futures::stream::{self, BoxStream, StreamExt as _};
 use shoal_protocol::{
     digest::Digest,
     geometry::Geometry,
+    identity::NodeId,
     reference::ImageName,
     wire::{Answer, Query},
 };
@@ -69,24 +70,20 @@ impl Cluster {
                 return Ok(len_bytes);
             }
         }
-        let mut outcome = Err(nobody());
-        for owner in self.owners(&digest.to_string(), asker) {
-            outcome = match owner {
+        let ask = |owner| async move {
+            match owner {
                 Owner::Me(origin) => {
                     origin.origins.stat(image, digest).await.map_err(|error| origin_failed(&error))
                 }
                 Owner::Seed(node) => self.ask_for_length(node, image, digest).await,
-            };
-            if outcome.as_ref().map_or_else(ContentError::is_final, |_| true) {
-                break;
             }
-        }
-        outcome
+        };
+        self.ask_owners(&digest.to_string(), asker, ask).await
     }
 
     async fn ask_for_length(
         &self,
-        node: shoal_protocol::identity::NodeId,
+        node: NodeId,
         image: &ImageName,
         digest: &Digest,
     ) -> Result<u64, ContentError> {

@@ -10,7 +10,7 @@ use shoal_protocol::{
 };
 use tokio::task::spawn_blocking;
 
-use super::{Asker, Cluster, Owner, nobody, nonsense, origin_failed};
+use super::{Asker, Cluster, Owner, nonsense, origin_failed};
 use crate::{
     content::{ContentError, Manifest},
     metrics::Source,
@@ -64,9 +64,8 @@ impl Cluster {
                 return Ok(self.keep(manifest).await);
             }
         }
-        let mut outcome = Err(nobody());
-        for owner in self.owners(&digest.to_string(), asker) {
-            outcome = match owner {
+        let ask = |owner| async move {
+            match owner {
                 Owner::Me(origin) => match origin.origins.manifest(image, digest).await {
                     Ok(manifest) => {
                         self.parts().metrics.received(Source::Origin, manifest.bytes.len() as u64);
@@ -77,14 +76,10 @@ impl Cluster {
                     Err(error) => Err(origin_failed(&error)),
                 },
                 Owner::Seed(node) => self.ask_for_manifest(node, image, digest, Source::Seed).await,
-            };
-            match outcome {
-                Ok(manifest) => return Ok(self.keep(manifest).await),
-                Err(error) if error.is_final() => return Err(error),
-                Err(_) => {}
             }
-        }
-        outcome
+        };
+        let manifest = self.ask_owners(&digest.to_string(), asker, ask).await?;
+        Ok(self.keep(manifest).await)
     }
 
     async fn ask_for_manifest(

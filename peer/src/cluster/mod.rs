@@ -125,6 +125,26 @@ impl Cluster {
         }
     }
 
+    /// Asks the seeds one after the other, until one has the answer or has the origin's final word.
+    async fn ask_owners<T, F>(
+        &self,
+        key: &str,
+        asker: Asker,
+        ask: impl Fn(Owner) -> F,
+    ) -> Result<T, ContentError>
+    where
+        F: Future<Output = Result<T, ContentError>>,
+    {
+        let mut outcome = Err(nobody());
+        for owner in self.owners(key, asker) {
+            outcome = ask(owner).await;
+            if outcome.as_ref().map_or_else(ContentError::is_final, |_| true) {
+                break;
+            }
+        }
+        outcome
+    }
+
     /// Nodes that announced that they have the content.
     fn holders(&self, digest: &Digest) -> Vec<NodeId> {
         let parts = self.parts();

@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use futures::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 use shoal_protocol::{
+    identity::NodeId,
     reference::{ImageName, Tag},
     wire::{Answer, Query},
 };
@@ -14,7 +15,7 @@ use shoal_seed::{
 };
 use tokio::task::spawn_blocking;
 
-use super::{Asker, Cluster, Owner, nobody, nonsense, origin_failed};
+use super::{Asker, Cluster, Owner, nonsense, origin_failed};
 use crate::{
     content::{ContentError, Resolved},
     store::Store,
@@ -28,9 +29,8 @@ impl Cluster {
         tag: &Tag,
         asker: Asker,
     ) -> Result<Resolved, ContentError> {
-        let mut outcome = Err(nobody());
-        for owner in self.owners(&image.to_string(), asker) {
-            outcome = match owner {
+        let ask = |owner| async move {
+            match owner {
                 Owner::Me(origin) => match origin.tags.resolve(image, tag).await {
                     Ok(resolved) => Ok(Resolved {
                         media_type: resolved.descriptor.media_type,
@@ -41,17 +41,14 @@ impl Cluster {
                     Err(error) => Err(origin_failed(&error)),
                 },
                 Owner::Seed(node) => self.ask_for_tag(node, image, tag).await,
-            };
-            if outcome.as_ref().map_or_else(ContentError::is_final, |_| true) {
-                break;
             }
-        }
-        outcome
+        };
+        self.ask_owners(&image.to_string(), asker, ask).await
     }
 
     async fn ask_for_tag(
         &self,
-        node: shoal_protocol::identity::NodeId,
+        node: NodeId,
         image: &ImageName,
         tag: &Tag,
     ) -> Result<Resolved, ContentError> {
