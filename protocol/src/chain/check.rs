@@ -23,6 +23,11 @@ impl PieceCheck {
             && hash_piece(&self.geometry, self.piece, self.before, bytes) == self.after
     }
 
+    /// Verifies two pieces, of one blob or of two, on this thread.
+    pub fn verify_both(pieces: [(&Self, &[u8]); 2]) -> [bool; 2] {
+        pieces.map(|(check, bytes)| check.verify(bytes))
+    }
+
     /// The piece to verify.
     pub const fn piece(&self) -> PieceIndex {
         self.piece
