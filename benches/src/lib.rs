@@ -1,1 +1,8 @@
-//! Shoal's micro-benchmarks: `cargo bench --package shoal-benches` runs what is in `benches/`.
+//! `shoal-bench`: measures Shoal, and anything else that serves a registry's API, against what is physically possible.
+//!
+//! Every command makes some *runs* of one or more *cases*, keeps each run as a line of JSON (`record`), and ends with
+//! one line that sums them up. `report` draws pages from those lines.
+
+pub mod cli;
+pub mod record;
+pub mod units;

@@ -1,0 +1,35 @@
+//! What is asked on the command line, and how the process ends.
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// How close Shoal comes to what links, processors and disks allow.
+#[derive(Debug, Parser)]
+#[command(name = "shoal-bench", version)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {}
+
+/// Why a measurement came to nothing; shown to the user as it is.
+pub type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+/// Runs the command that the process was started with.
+pub fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    match run(arguments.command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("shoal-bench: {failure}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command) -> Result<(), Failure> {
+    match command {}
+}

@@ -1,0 +1,94 @@
+//! What a measurement leaves behind: lines of JSON, one for each run, between a line that says where and how it was
+//! measured and one that sums it up.
+
+mod machine;
+mod session;
+mod spread;
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+pub use machine::{Idle, Machine};
+pub use session::{OutputArgs, Session, SessionError};
+pub use spread::Spread;
+
+/// Figures by name. Names end in their unit, ratios have none: `max_over_bound`, `cpu_s_per_gb`.
+pub type Figures = BTreeMap<String, f64>;
+
+/// A line of a record.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Line {
+    /// The first line.
+    Begin(Begin),
+    /// One run.
+    Run(Run),
+    /// The last line.
+    End(End),
+}
+
+/// Where and how something was measured.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Begin {
+    /// The command: `sim`, `lab`, …
+    pub bench: String,
+    /// When it began, RFC 3339.
+    pub at: String,
+    /// Version of Shoal.
+    pub version: String,
+    /// On what.
+    pub machine: Machine,
+    /// All that was chosen, defaults too.
+    pub setup: serde_json::Value,
+}
+
+/// One run of one case.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Run {
+    /// What was measured: `shoal`, `direct`, `nginx`, …
+    pub case: String,
+    /// Number of the run in its case, from 1.
+    pub run: u32,
+    /// The random seed that repeats it, in a simulation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seed: Option<u64>,
+    /// Single numbers.
+    pub figures: Figures,
+    /// Lists of numbers, such as each node's completion in seconds, ascending.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub series: BTreeMap<String, Vec<f64>>,
+    /// What should be known when reading the figures: a busy machine, a failed node.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
+}
+
+/// The sum of all runs.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct End {
+    /// The command.
+    pub bench: String,
+    /// Runs of the main case.
+    pub runs: usize,
+    /// The case that `figures` is about.
+    pub case: String,
+    /// Medians of the main case, at the top level of the line, for scripts.
+    #[serde(flatten)]
+    pub figures: Figures,
+    /// Every figure of every case.
+    pub cases: BTreeMap<String, BTreeMap<String, Spread>>,
+}
+
+impl Run {
+    /// A run without figures yet.
+    pub fn new(case: impl Into<String>, run: u32) -> Self {
+        Self { case: case.into(), run, ..Self::default() }
+    }
+
+    /// Adds a figure.
+    #[must_use]
+    pub fn with(mut self, name: &str, value: f64) -> Self {
+        self.figures.insert(name.into(), value);
+        self
+    }
+}

@@ -1,0 +1,215 @@
+//! One call of a command: keeps runs as they come, and sums them up at the end.
+
+use std::{
+    collections::BTreeMap,
+    fs::{self, File},
+    io::{self, Write},
+    path::{Path, PathBuf},
+};
+
+use serde::Serialize;
+
+use super::{Begin, End, Figures, Line, Machine, Run, Spread};
+
+/// Where results go. Part of every command.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub struct OutputArgs {
+    /// Print nothing on standard output but one line of JSON at the end
+    #[arg(long)]
+    pub json: bool,
+    /// Keep the runs in this file, a line of JSON each [default: bench-results/COMMAND-TIME.jsonl]
+    #[arg(long, value_name = "FILE")]
+    pub record: Option<PathBuf>,
+}
+
+/// A record can't be kept.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot write the record {}: {source}", path.display())]
+pub struct SessionError {
+    path: PathBuf,
+    source: io::Error,
+}
+
+/// A record that is being written.
+#[derive(Debug)]
+pub struct Session {
+    bench: String,
+    json: bool,
+    path: PathBuf,
+    file: File,
+    runs: Vec<Run>,
+}
+
+impl Session {
+    /// Begins the record of the command `bench`; `setup` is all that was chosen.
+    ///
+    /// # Errors
+    /// When the record's file can't be made.
+    pub fn begin(bench: &str, setup: &impl Serialize, output: &OutputArgs) -> Result<Self, SessionError> {
+        let now = jiff::Timestamp::now();
+        let by_default = || PathBuf::from(format!("bench-results/{bench}-{}.jsonl", now.as_second()));
+        let path = output.record.clone().unwrap_or_else(by_default);
+        let failed = |source| SessionError { path: path.clone(), source };
+        if let Some(folder) = path.parent().filter(|folder| *folder != Path::new("")) {
+            fs::create_dir_all(folder).map_err(failed)?;
+        }
+        let file = File::create(&path).map_err(failed)?;
+        let mut session =
+            Self { bench: bench.into(), json: output.json, path: path.clone(), file, runs: Vec::new() };
+        session.keep(&Line::Begin(Begin {
+            bench: bench.into(),
+            at: now.to_string(),
+            version: env!("CARGO_PKG_VERSION").into(),
+            machine: Machine::this(),
+            setup: serde_json::to_value(setup).unwrap_or_default(),
+        }))?;
+        Ok(session)
+    }
+
+    /// Tells the user what goes on, on standard error.
+    pub fn say(&self, what: &str) {
+        eprintln!("{}: {what}", self.bench);
+    }
+
+    /// Keeps a run and shows its figures.
+    ///
+    /// # Errors
+    /// When the record can't be written.
+    pub fn add(&mut self, run: Run) -> Result<(), SessionError> {
+        self.say(&format!("{} #{}: {}", run.case, run.run, in_words(&run.figures)));
+        for note in &run.notes {
+            self.say(&format!("{} #{}: note: {note}", run.case, run.run));
+        }
+        self.keep(&Line::Run(run.clone()))?;
+        self.runs.push(run);
+        Ok(())
+    }
+
+    /// The runs so far.
+    pub fn runs(&self) -> &[Run] {
+        &self.runs
+    }
+
+    /// Ends the record and prints the sum; `main_case` is the one whose medians stand at the top.
+    ///
+    /// # Errors
+    /// When the record can't be written.
+    pub fn finish(mut self, main_case: &str) -> Result<End, SessionError> {
+        let end = self.sum_up(main_case);
+        self.keep(&Line::End(end.clone()))?;
+        let mut out = io::stdout().lock();
+        let printed = if self.json {
+            let line = serde_json::to_string(&Line::End(end.clone())).unwrap_or_default();
+            writeln!(out, "{line}")
+        } else {
+            write!(out, "{}\nkept in {}\n", table(&end), self.path.display())
+        };
+        // Whoever reads the output may have gone; the record is complete all the same.
+        drop(printed);
+        Ok(end)
+    }
+
+    fn sum_up(&self, main_case: &str) -> End {
+        let mut values: BTreeMap<String, BTreeMap<String, Vec<f64>>> = BTreeMap::new();
+        for run in &self.runs {
+            let case = values.entry(run.case.clone()).or_default();
+            for (name, value) in &run.figures {
+                case.entry(name.clone()).or_default().push(*value);
+            }
+        }
+        let spread = |figures: BTreeMap<String, Vec<f64>>| {
+            let spreads = figures.into_iter().map(|(name, values)| Some((name, Spread::of(values)?)));
+            spreads.flatten().collect::<BTreeMap<_, _>>()
+        };
+        let cases: BTreeMap<_, _> =
+            values.into_iter().map(|(case, figures)| (case, spread(figures))).collect();
+        let main = cases.get(main_case).into_iter().flatten();
+        End {
+            bench: self.bench.clone(),
+            runs: self.runs.iter().filter(|run| run.case == main_case).count(),
+            case: main_case.into(),
+            figures: main.map(|(name, spread)| (name.clone(), spread.median)).collect(),
+            cases,
+        }
+    }
+
+    fn keep(&mut self, line: &Line) -> Result<(), SessionError> {
+        let failed = |source| SessionError { path: self.path.clone(), source };
+        let mut text = serde_json::to_vec(line).map_err(|error| failed(error.into()))?;
+        text.push(b'\n');
+        self.file.write_all(&text).map_err(failed)
+    }
+}
+
+fn in_words(figures: &Figures) -> String {
+    let figures: Vec<String> =
+        figures.iter().map(|(name, value)| format!("{name} {}", number(*value))).collect();
+    figures.join(", ")
+}
+
+/// Each case with the median and the interval of its figures.
+fn table(end: &End) -> String {
+    let mut text = String::new();
+    for (case, figures) in &end.cases {
+        text.push_str(&format!("{} {case}\n", end.bench));
+        for (name, spread) in figures {
+            let Spread { median, low, high, runs } = *spread;
+            let interval = format!("[{} … {}]", number(low), number(high));
+            text.push_str(&format!("  {name:<28} {:>10}  {interval:<24} {runs} runs\n", number(median)));
+        }
+    }
+    text
+}
+
+/// Four significant digits, whole numbers as they are.
+fn number(value: f64) -> String {
+    if value.fract() == 0.0 && value.abs() < 1e15 {
+        return format!("{value:.0}");
+    }
+    let digits_before = value.abs().log10().floor().clamp(-6.0, 15.0) as i32;
+    let decimals = usize::try_from(3 - digits_before).unwrap_or(0);
+    format!("{value:.decimals$}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_can_be_read_again_and_ends_with_the_medians() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("deep/record.jsonl");
+        let output = OutputArgs { json: true, record: Some(path.clone()) };
+        let mut session = Session::begin("lab", &serde_json::json!({ "nodes": 16 }), &output).unwrap();
+        for (run, over) in [(1, 1.2), (2, 1.0), (3, 1.1)] {
+            session.add(Run::new("shoal", run).with("max_over_bound", over)).unwrap();
+            session.add(Run::new("direct", run).with("max_over_bound", over * 8.0)).unwrap();
+        }
+        let end = session.finish("shoal").unwrap();
+        assert_eq!((end.runs, end.figures["max_over_bound"]), (3, 1.1));
+
+        let text = fs::read_to_string(path).unwrap();
+        let lines: Vec<Line> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert!(matches!(&lines[0], Line::Begin(begin) if begin.setup["nodes"] == 16));
+        assert_eq!(lines.len(), 8);
+        assert_eq!(lines[7], Line::End(end));
+        let last: serde_json::Value = serde_json::from_str(text.lines().last().unwrap()).unwrap();
+        assert_eq!(last["max_over_bound"], 1.1);
+    }
+
+    #[test]
+    fn a_record_that_cannot_be_kept_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let output = OutputArgs { json: false, record: Some(folder.path().into()) };
+        let error = Session::begin("sim", &(), &output).unwrap_err().to_string();
+        assert!(error.contains(&folder.path().display().to_string()), "{error}");
+    }
+
+    #[test]
+    fn numbers_are_short() {
+        assert_eq!(
+            [1.0, 1.0 / 3.0, 1234.567, 0.0, 12.3456].map(number),
+            ["1", "0.3333", "1235", "0", "12.35"]
+        );
+    }
+}
