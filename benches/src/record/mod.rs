@@ -61,6 +61,9 @@ pub struct Run {
     /// What should be known when reading the figures: a busy machine, a failed node.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
+    /// Keep it, but leave it out of medians; a note says why.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub excluded: bool,
 }
 
 /// The sum of all runs.
@@ -68,7 +71,7 @@ pub struct Run {
 pub struct End {
     /// The command.
     pub bench: String,
-    /// Runs of the main case.
+    /// Runs of the main case that count.
     pub runs: usize,
     /// The case that `figures` is about.
     pub case: String,
@@ -91,4 +94,17 @@ impl Run {
         self.figures.insert(name.into(), value);
         self
     }
+
+    /// Leaves this run out of the medians, and notes why.
+    #[must_use]
+    pub fn without_counting(mut self, because: impl Into<String>) -> Self {
+        self.excluded = true;
+        self.notes.push(because.into());
+        self
+    }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde asks for")]
+fn is_false(flag: &bool) -> bool {
+    !flag
 }

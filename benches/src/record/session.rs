@@ -90,7 +90,8 @@ impl Session {
         &self.runs
     }
 
-    /// Ends the record and prints the sum; `main_case` is the one whose medians stand at the top.
+    /// Ends the record and prints the sum, without the runs that are excluded; `main_case` is the one whose medians
+    /// stand at the top.
     ///
     /// # Errors
     /// When the record can't be written.
@@ -111,7 +112,7 @@ impl Session {
 
     fn sum_up(&self, main_case: &str) -> End {
         let mut values: BTreeMap<String, BTreeMap<String, Vec<f64>>> = BTreeMap::new();
-        for run in &self.runs {
+        for run in self.counted() {
             let case = values.entry(run.case.clone()).or_default();
             for (name, value) in &run.figures {
                 case.entry(name.clone()).or_default().push(*value);
@@ -126,11 +127,15 @@ impl Session {
         let main = cases.get(main_case).into_iter().flatten();
         End {
             bench: self.bench.clone(),
-            runs: self.runs.iter().filter(|run| run.case == main_case).count(),
+            runs: self.counted().filter(|run| run.case == main_case).count(),
             case: main_case.into(),
             figures: main.map(|(name, spread)| (name.clone(), spread.median)).collect(),
             cases,
         }
+    }
+
+    fn counted(&self) -> impl Iterator<Item = &Run> {
+        self.runs.iter().filter(|run| !run.excluded)
     }
 
     fn keep(&mut self, line: &Line) -> Result<(), SessionError> {
@@ -195,6 +200,24 @@ mod tests {
         assert_eq!(lines[7], Line::End(end));
         let last: serde_json::Value = serde_json::from_str(text.lines().last().unwrap()).unwrap();
         assert_eq!(last["max_over_bound"], 1.1);
+    }
+
+    #[test]
+    fn a_run_that_does_not_count_is_kept_but_summed_up_nowhere() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("record.jsonl");
+        let output = OutputArgs { json: true, record: Some(path.clone()) };
+        let mut session = Session::begin("lab", &(), &output).unwrap();
+        session.add(Run::new("shoal", 1).with("p99_over_p50", 1.0)).unwrap();
+        let busy = Run::new("shoal", 2).with("p99_over_p50", 9.0).without_counting("processors were busy");
+        session.add(busy.clone()).unwrap();
+        let end = session.finish("shoal").unwrap();
+        assert_eq!((end.runs, end.figures["p99_over_p50"]), (1, 1.0));
+
+        let text = fs::read_to_string(path).unwrap();
+        let kept: Line = serde_json::from_str(text.lines().nth(2).unwrap()).unwrap();
+        assert_eq!(kept, Line::Run(busy));
+        assert!(!text.lines().nth(1).unwrap().contains("excluded"), "{text}");
     }
 
     #[test]
