@@ -7,7 +7,7 @@ mod spread;
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 pub use machine::{Idle, Machine};
 pub use session::{OutputArgs, Session, SessionError};
@@ -41,6 +41,9 @@ pub struct Begin {
     pub machine: Machine,
     /// All that was chosen, defaults too.
     pub setup: serde_json::Value,
+    /// What was typed after `shoal-bench`, which repeats the measurement.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub arguments: Vec<String>,
 }
 
 /// One run of one case.
@@ -53,10 +56,11 @@ pub struct Run {
     /// The random seed that repeats it, in a simulation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seed: Option<u64>,
-    /// Single numbers.
+    /// Single numbers. JSON has no infinity and writes `null`, which is no figure when it is read again.
+    #[serde(deserialize_with = "known_figures")]
     pub figures: Figures,
-    /// Lists of numbers, such as each node's completion in seconds, ascending.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    /// Lists of numbers, such as each node's completion in seconds, ascending; infinity, or `null`, means never.
+    #[serde(default, deserialize_with = "series_to_infinity", skip_serializing_if = "BTreeMap::is_empty")]
     pub series: BTreeMap<String, Vec<f64>>,
     /// What should be known when reading the figures: a busy machine, a failed node.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -104,7 +108,32 @@ impl Run {
     }
 }
 
+fn known_figures<'de, D: Deserializer<'de>>(from: D) -> Result<Figures, D::Error> {
+    let figures = BTreeMap::<String, Option<f64>>::deserialize(from)?;
+    Ok(figures.into_iter().filter_map(|(name, value)| Some((name, value?))).collect())
+}
+
+fn series_to_infinity<'de, D: Deserializer<'de>>(from: D) -> Result<BTreeMap<String, Vec<f64>>, D::Error> {
+    let series = BTreeMap::<String, Vec<Option<f64>>>::deserialize(from)?;
+    let numbers = |values: Vec<Option<f64>>| values.into_iter().map(|value| value.unwrap_or(f64::INFINITY));
+    Ok(series.into_iter().map(|(name, values)| (name, numbers(values).collect())).collect())
+}
+
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde asks for")]
 fn is_false(flag: &bool) -> bool {
     !flag
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_number_is_read_as_unknown_or_as_never() {
+        let mut run = Run::new("shoal", 1).with("cpu_s_per_gb", f64::NAN).with("bound_s", 2.0);
+        run.series.insert("completion_s".into(), vec![2.5, f64::INFINITY]);
+        let read: Run = serde_json::from_str(&serde_json::to_string(&run).unwrap()).unwrap();
+        assert_eq!(read.figures, Figures::from([("bound_s".into(), 2.0)]));
+        assert_eq!(read.series, run.series);
+    }
 }

@@ -62,6 +62,7 @@ impl Session {
             version: env!("CARGO_PKG_VERSION").into(),
             machine: Machine::this(),
             setup: serde_json::to_value(setup).unwrap_or_default(),
+            arguments: std::env::args().skip(1).collect(),
         }))?;
         Ok(session)
     }
