@@ -4,6 +4,8 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use crate::sim;
+
 /// How close Shoal comes to what links, processors and disks allow.
 #[derive(Debug, Parser)]
 #[command(name = "shoal-bench", version)]
@@ -13,7 +15,9 @@ struct Arguments {
 }
 
 #[derive(Debug, Subcommand)]
-enum Command {}
+enum Command {
+    Sim(sim::Args),
+}
 
 /// Why a measurement came to nothing; shown to the user as it is.
 pub type Failure = Box<dyn std::error::Error + Send + Sync>;
@@ -31,5 +35,7 @@ pub fn main() -> ExitCode {
 }
 
 fn run(command: Command) -> Result<(), Failure> {
-    match command {}
+    match command {
+        Command::Sim(args) => sim::run(&args),
+    }
 }

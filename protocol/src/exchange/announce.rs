@@ -9,6 +9,8 @@ use crate::{bounds::MAX_PIECES_LISTED, digest::Digest, identity::NodeId, time::T
 /// A neighbour that has the whole blob only needs to know whom to offer to, so news for it waits for this much more
 /// company: it may have hundreds of neighbours.
 const COMPLETE_DELAY_FACTOR: u32 = 20;
+/// Haves wait no longer for company than this on the slowest link.
+const LONGEST_DELAY: Duration = Duration::from_millis(50);
 
 impl Exchange {
     /// Tells neighbours of new pieces: at once when nothing went out lately, together with more otherwise.
@@ -42,7 +44,8 @@ impl Exchange {
     }
 
     fn have_delay(&self, session: &Session, we_are_complete: bool) -> Duration {
-        let delay = self.config.have_delay;
+        // On a slow link a piece takes long to pass, and news of it is worth little so soon.
+        let delay = self.config.have_delay.max((self.piece_time / 4).min(LONGEST_DELAY));
         if session.is_complete() && !we_are_complete {
             return delay.saturating_mul(COMPLETE_DELAY_FACTOR);
         }

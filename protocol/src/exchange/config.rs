@@ -13,9 +13,14 @@ pub struct ExchangeConfig {
     pub is_seed: bool,
     /// Seed of the choices made at random.
     pub random_seed: u64,
-    /// Neighbours that a fetch connects to by itself. About twice as many result, since others connect too:
-    /// 8 in all cost 8 %, 64 gain nothing.
+    /// Neighbours that a fetch connects to by itself. About twice as many result, since others connect too: half as
+    /// many cost 10 % of the time that a flash crowd takes, twice as many gain nothing.
     pub dials: usize,
+    /// Transfers at a time in each direction; by the number of pieces (`slots_for`) if this is not set.
+    pub slots: Option<usize>,
+    /// Transfers beyond the slots that are agreed on already, in each direction, so that no slot is empty for a round
+    /// trip.
+    pub ahead: usize,
     /// Most neighbours of one blob while it is fetched.
     pub fetch_neighbours: usize,
     /// Most neighbours of one blob that is complete here.
@@ -28,6 +33,9 @@ pub struct ExchangeConfig {
     pub offer_timeout: Duration,
     /// A neighbour that owes pieces and sends no byte for this long (or longer on slow links) is given up on.
     pub piece_timeout: Duration,
+    /// A transfer that takes this long, and far longer than others do, no longer counts against the slots; what does
+    /// not come is asked of somebody else too.
+    pub slow_after: Duration,
     /// How long a neighbour that was given up on is left alone.
     pub avoid: Duration,
     /// A fetch without progress turns to the next seed after this long.
@@ -51,13 +59,16 @@ impl ExchangeConfig {
             me,
             is_seed,
             random_seed,
-            dials: 12,
-            fetch_neighbours: 32,
+            dials: 16,
+            slots: None,
+            ahead: 1,
+            fetch_neighbours: 48,
             hold_neighbours: 256,
             fetches: 64,
             have_delay: Duration::from_millis(5),
             offer_timeout: Duration::from_secs(1),
             piece_timeout: Duration::from_secs(3),
+            slow_after: Duration::from_millis(100),
             avoid: Duration::from_secs(5),
             starved_after: Duration::from_secs(2),
             length_deadline: Duration::from_secs(20),

@@ -24,7 +24,8 @@ impl Exchange {
         digest: &Digest,
         named: Option<PieceIndex>,
     ) {
-        let has_room = self.in_flight() < self.slots() && self.owed_by(&from) < self.receive_limit(digest);
+        let slots = self.slots() + self.config.ahead;
+        let has_room = self.in_flight() < slots && self.owed_by(&from) < self.receive_limit(digest);
         let Some(blob) = self.blobs.get(digest) else { return };
         let channel = blob.channel;
         let choice = blob.sessions.get(&from).filter(|session| has_room && session.may_accept(now)).and_then(
@@ -154,10 +155,10 @@ impl Exchange {
         }
     }
 
-    /// Lets a piece that takes far longer than others be asked of somebody else too, one at a time: its sender may
-    /// be slow or may drip bytes for ever, and whoever delivers first is as good.
-    pub(super) fn double_slowest(&mut self, now: Timestamp, digest: &Digest) {
-        let patience = self.config.piece_timeout * 2 + self.piece_time * 4;
+    /// Lets pieces that take far longer than others be asked of somebody else too: their senders may be slow, gone, or
+    /// drip bytes for ever, and whoever delivers first is as good. No more at a time than there are slots.
+    pub(super) fn double_slow(&mut self, now: Timestamp, digest: &Digest) {
+        let (slow_after, slots) = (self.slow_after(), self.slots());
         let Some(blob) = self.blobs.get_mut(digest) else { return };
         let Some(fetch) = &mut blob.fetch else { return };
         let wants = || {
@@ -165,13 +166,12 @@ impl Exchange {
                 .iter()
                 .flat_map(|(node, session)| session.wants.iter().map(move |want| (node, want)))
         };
-        if wants().count() > fetch.in_flight.len() {
-            return;
-        }
-        let is_slow = |asked_at: Timestamp| now.since(asked_at) >= patience;
-        let slowest = wants().filter(|(_, (_, at))| is_slow(**at)).min_by_key(|(_, (_, at))| **at);
-        if let Some((_, (piece, _))) = slowest {
-            let piece = *piece;
+        let room = (slots + fetch.in_flight.len()).saturating_sub(wants().count());
+        let slow = wants().filter(|(node, (piece, asked_at))| {
+            now.since(**asked_at) >= slow_after && fetch.in_flight.get(*piece) == Some(*node)
+        });
+        let slow: Vec<PieceIndex> = slow.take(room).map(|(_, (piece, _))| *piece).collect();
+        for piece in slow {
             fetch.landed(piece, now);
         }
     }

@@ -22,8 +22,11 @@ impl Exchange {
             session.wants.keys().for_each(|piece| neighbour.expect_late(channel, *piece));
         }
         self.offers.remove(&(*node, *digest));
-        let orphaned: Vec<_> =
-            self.uploads.range((*node, *digest, 0)..=(*node, *digest, PieceIndex::MAX)).copied().collect();
+        let orphaned: Vec<_> = self
+            .uploads
+            .range((*node, *digest, 0)..=(*node, *digest, PieceIndex::MAX))
+            .map(|(upload, _)| *upload)
+            .collect();
         for (to, digest, piece) in orphaned {
             self.push(Action::CancelUpload { to, digest, piece });
         }
@@ -95,7 +98,7 @@ impl Exchange {
 
     /// Blobs that nobody uses are no longer served from here until somebody asks again.
     pub(super) fn forget_idle(&mut self, now: Timestamp) {
-        let uploaded = |digest: &Digest| self.uploads.iter().any(|(_, upload, _)| upload == digest);
+        let uploaded = |digest: &Digest| self.uploads.keys().any(|(_, upload, _)| upload == digest);
         let idle = |blob: &Blob| blob.is_complete() && now.since(blob.last_used) >= self.config.hold_idle;
         let digests: Vec<Digest> = self
             .blobs

@@ -29,7 +29,7 @@ mod session;
 mod upload;
 
 use alloc::{
-    collections::{BTreeMap, BTreeSet, VecDeque},
+    collections::{BTreeMap, VecDeque},
     vec::Vec,
 };
 use core::time::Duration;
@@ -56,6 +56,9 @@ use crate::{
 
 /// How often a node with something under way looks after its timers.
 const TICK: Duration = Duration::from_millis(25);
+/// A transfer is slow when it takes so many times as long as others: a neighbour on a link of a quarter of the rate is
+/// not.
+const SLOW_FACTOR: u32 = 6;
 /// How often a node that only holds blobs does.
 const IDLE_TICK: Duration = Duration::from_secs(5);
 
@@ -68,12 +71,14 @@ pub struct Exchange {
     next_channel: u32,
     blobs: BTreeMap<Digest, Blob>,
     neighbours: BTreeMap<NodeId, Neighbour>,
-    /// Pieces on their way out.
-    uploads: BTreeSet<(NodeId, Digest, PieceIndex)>,
+    /// Pieces on their way out, and since when.
+    uploads: BTreeMap<(NodeId, Digest, PieceIndex), Timestamp>,
     /// Offers that are not answered yet: each holds a slot.
     offers: BTreeMap<(NodeId, Digest), Offered>,
     /// Smoothed time from a want to its piece.
     piece_time: Duration,
+    /// Smoothed time from an offer to its answer.
+    answer_time: Duration,
     actions: VecDeque<Action>,
     wake: Option<Timestamp>,
 }
@@ -94,9 +99,10 @@ impl Exchange {
             next_channel: 0,
             blobs: BTreeMap::new(),
             neighbours: BTreeMap::new(),
-            uploads: BTreeSet::new(),
+            uploads: BTreeMap::new(),
             offers: BTreeMap::new(),
             piece_time: Duration::ZERO,
+            answer_time: Duration::ZERO,
             actions: VecDeque::new(),
             wake: None,
         }
@@ -238,7 +244,7 @@ impl Exchange {
         for digest in &digests {
             self.keep_alive(now, digest);
             self.climb(now, digest);
-            self.double_slowest(now, digest);
+            self.double_slow(now, digest);
             self.pull(now, digest);
             self.flush_haves(now, digest);
         }
@@ -307,8 +313,16 @@ impl Exchange {
 
     /// Slots in each direction, by the pieces of what is being moved.
     fn slots(&self) -> usize {
+        if let Some(slots) = self.config.slots {
+            return slots;
+        }
         let active = self.blobs.values().filter(|blob| !blob.is_complete() || !blob.sessions.is_empty());
         config::slots_for(active.map(|blob| blob.have.len()).max().unwrap_or(1))
+    }
+
+    /// After how long a transfer is slower than the link and its sharing explain.
+    fn slow_after(&self) -> Duration {
+        self.config.slow_after.max(self.piece_time * SLOW_FACTOR)
     }
 
     fn session_mut(&mut self, digest: &Digest, node: &NodeId) -> Option<&mut Session> {

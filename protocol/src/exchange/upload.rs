@@ -1,12 +1,20 @@
 //! The sending side: slots, offers, and answers to wants.
 
 use alloc::{vec, vec::Vec};
+use core::time::Duration;
 
 use super::{Action, Exchange, Offered, blob::Blob, session::Session};
 use crate::{
     bounds::MAX_PIECES_LISTED, digest::Digest, geometry::PieceIndex, identity::NodeId, time::Timestamp,
     wire::Message,
 };
+
+/// Pieces on their way out, those counted that do not move.
+const MAX_UPLOADS: usize = 64;
+/// An offer that waits so many times as long as others for its answer is to somebody who may be gone.
+const ANSWER_FACTOR: u32 = 8;
+/// No answer is late before this.
+const SHORTEST_ANSWER: Duration = Duration::from_millis(20);
 
 impl Exchange {
     /// An upload ended; its slot is free. `sent` tells whether all of it went out.
@@ -35,16 +43,34 @@ impl Exchange {
 
     /// Offers a piece for every free slot, as long as somebody lacks something.
     pub(super) fn fill_slots(&mut self, now: Timestamp) {
-        let slots = self.upload_slots();
-        while self.uploads.len() + self.offers.len() < slots {
+        while self.has_free_slot(now) {
             let Some((digest, node)) = self.choose_receiver(now) else { break };
             self.offer(now, &digest, node);
         }
     }
 
-    /// A seed has one piece accepted ahead, so that its link never waits for an answer.
+    /// Uploads that a receiver or its link holds up, perhaps for ever, do not count, nor do offers to somebody who is
+    /// slower to answer than others.
+    fn has_free_slot(&self, now: Timestamp) -> bool {
+        let (slow_after, answer_after) = (self.slow_after(), self.answer_after());
+        let moving = self.uploads.values().filter(|since| now.since(**since) < slow_after).count();
+        let open = self.offers.values().filter(|offer| now.since(offer.since) < answer_after).count();
+        moving + open < self.upload_slots() && self.uploads.len() + self.offers.len() < MAX_UPLOADS
+    }
+
+    fn answer_after(&self) -> Duration {
+        (self.answer_time * ANSWER_FACTOR).clamp(SHORTEST_ANSWER, self.config.offer_timeout)
+    }
+
+    /// Notes how long an offer waited for its answer.
+    fn time_answer(&mut self, now: Timestamp, offer: Offered) {
+        let sample = now.since(offer.since);
+        self.answer_time =
+            if self.answer_time.is_zero() { sample } else { (self.answer_time * 7 + sample) / 8 };
+    }
+
     fn upload_slots(&self) -> usize {
-        self.slots() + usize::from(self.config.is_seed)
+        self.slots() + self.config.ahead
     }
 
     /// Of two random neighbours that lack something we have, the one with less.
@@ -74,7 +100,7 @@ impl Exchange {
 
     fn uploads_to(&self, node: &NodeId) -> usize {
         let start = (*node, Digest::Sha256([0; 32]), 0);
-        self.uploads.range(start..).take_while(|(to, _, _)| to == node).count()
+        self.uploads.range(start..).take_while(|((to, _, _), _)| to == node).count()
     }
 
     fn offer(&mut self, now: Timestamp, digest: &Digest, node: NodeId) {
@@ -88,7 +114,7 @@ impl Exchange {
         session.last_have = now;
         self.offers.insert((node, *digest), Offered { piece, since: now });
         self.send(node, Message::Offer { channel, piece, have });
-        self.wake_at(now + self.config.offer_timeout);
+        self.wake_at(now + self.answer_after());
     }
 
     /// On a seed's first pass: the first piece that was neither sent nor is being offered.
@@ -96,14 +122,16 @@ impl Exchange {
         let blob = self.blobs.get(digest)?;
         let taken = |piece: &PieceIndex| {
             self.offers.iter().any(|((_, offered), offer)| offered == digest && offer.piece == Some(*piece))
-                || self.uploads.iter().any(|(_, sent, index)| sent == digest && index == piece)
+                || self.uploads.keys().any(|(_, sent, index)| sent == digest && index == piece)
         };
         blob.unsent.as_ref()?.iter().find(|piece| blob.have.has(*piece) && !taken(piece))
     }
 
     /// A neighbour asks for pieces: its answer to our offer, or a pull.
     pub(super) fn on_want(&mut self, now: Timestamp, from: NodeId, digest: Digest, pieces: Vec<PieceIndex>) {
-        let mut offered = self.offers.remove(&(from, digest)).is_some();
+        let offer = self.offers.remove(&(from, digest));
+        offer.into_iter().for_each(|offer| self.time_answer(now, offer));
+        let mut offered = offer.is_some();
         let (mut absent, mut refused) = (Vec::new(), Vec::new());
         for piece in pieces {
             let Some(blob) = self.blobs.get_mut(&digest) else { return };
@@ -111,8 +139,7 @@ impl Exchange {
                 absent.push(piece);
                 continue;
             }
-            let is_free = self.uploads.len() + self.offers.len() < self.upload_slots();
-            if !offered && !is_free {
+            if !offered && !self.has_free_slot(now) {
                 refused.push(piece);
                 continue;
             }
@@ -130,9 +157,10 @@ impl Exchange {
     }
 
     fn upload(&mut self, now: Timestamp, to: NodeId, digest: Digest, piece: PieceIndex, was_offered: bool) {
-        if !self.uploads.insert((to, digest, piece)) {
+        if self.uploads.contains_key(&(to, digest, piece)) {
             return;
         }
+        self.uploads.insert((to, digest, piece), now);
         let Some(blob) = self.blobs.get_mut(&digest) else { return };
         blob.last_used = now;
         let channel = blob.channel;
@@ -144,12 +172,11 @@ impl Exchange {
 
     /// A neighbour declined our offer.
     pub(super) fn on_offer_declined(&mut self, now: Timestamp, from: NodeId, digest: &Digest) {
-        if self.offers.remove(&(from, *digest)).is_none() {
-            return;
-        }
-        let piece_time = self.piece_time;
+        let Some(offer) = self.offers.remove(&(from, *digest)) else { return };
+        self.time_answer(now, offer);
+        let turn_time = self.piece_time / u32::try_from(self.slots()).unwrap_or(u32::MAX).max(1);
         if let Some(session) = self.blobs.get_mut(digest).and_then(|blob| blob.sessions.get_mut(&from)) {
-            session.declined(now, piece_time, &mut self.rng);
+            session.declined(now, turn_time, &mut self.rng);
             let again = session.offer_after;
             self.wake_at(again);
         }
@@ -159,7 +186,7 @@ impl Exchange {
     /// A neighbour no longer wants pieces.
     pub(super) fn on_cancel_wants(&mut self, from: NodeId, digest: Digest, pieces: Vec<PieceIndex>) {
         for piece in pieces {
-            if self.uploads.contains(&(from, digest, piece)) {
+            if self.uploads.contains_key(&(from, digest, piece)) {
                 self.push(Action::CancelUpload { to: from, digest, piece });
             }
         }

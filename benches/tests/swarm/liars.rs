@@ -2,16 +2,15 @@
 
 use shoal_protocol::exchange::Fault;
 
-use super::{
-    each_seed, everyone_completes,
-    world::{PIECE_BYTES, Setup, Vice, World},
-};
+use shoal_benches::sim::world::{PIECE_BYTES, Setup, Vice, World};
+
+use super::{each_seed, everyone_completes};
 
 /// Only the last `count` nodes were struck at, and only for one of these.
 fn only_liars_are_blamed(world: &World, count: usize, faults: &[Fault]) {
-    let total = world.node_count();
+    let total = world.setup().nodes();
     let liars: Vec<_> = (total - count..total).map(|index| world.node(index)).collect();
-    for (node, fault) in &world.outcome.strikes {
+    for (node, fault) in &world.outcome().strikes {
         assert!(liars.contains(node) && faults.contains(fault), "{node} was blamed for {fault:?}");
     }
 }
@@ -31,7 +30,7 @@ fn false_chains_give_way_to_a_seeds() {
         let setup = Setup { peers: 6, vices: vec![vice; 2], ..Setup::default() };
         each_seed(2, &setup, |world| {
             everyone_completes(world);
-            assert!(world.outcome.origin_bytes <= 80 * PIECE_BYTES);
+            assert!(world.outcome().origin_bytes <= 80 * PIECE_BYTES);
         });
     }
 }

@@ -12,10 +12,9 @@ use shoal_protocol::{
     wire::{Channel, CloseReason, Message},
 };
 
-use super::{
-    LIMIT, everyone_completes,
-    world::{Setup, World, image},
-};
+use shoal_benches::sim::world::{Setup, World, image};
+
+use super::{LIMIT, everyone_completes};
 
 /// What a hostile neighbour says; digests other than the world's stay as they are.
 pub(crate) fn babble(digest: Digest) -> impl Strategy<Value = Message> {
@@ -59,7 +58,7 @@ fn invented_chain(digest: Digest, secret: u8, first_link: u32) -> shoal_protocol
 }
 
 fn anything() -> impl Strategy<Value = Vec<Message>> {
-    prop::collection::vec(babble(Setup::default_digest()), 1..200)
+    prop::collection::vec(babble(World::new(Setup::default()).unwrap().digest()), 1..200)
 }
 
 proptest! {
@@ -68,11 +67,11 @@ proptest! {
     #[test]
     fn others_finish_whatever_one_neighbour_says(babble in anything(), is_warm in any::<bool>()) {
         let setup = Setup { peers: 4, babble, holders: usize::from(is_warm), ..Setup::default() };
-        let mut world = World::new(setup);
+        let mut world = World::new(setup).unwrap();
         world.run(LIMIT);
         everyone_completes(&world);
-        for (struck, fault) in &world.outcome.strikes {
-            prop_assert_eq!(*struck, world.babbler(), "an honest node was struck for {:?}", fault);
+        for (struck, fault) in &world.outcome().strikes {
+            prop_assert_eq!(*struck, World::babbler(), "an honest node was struck for {:?}", fault);
         }
     }
 }
