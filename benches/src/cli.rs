@@ -4,6 +4,8 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use crate::report;
+
 /// How close Shoal comes to what links, processors and disks allow.
 #[derive(Debug, Parser)]
 #[command(name = "shoal-bench", version)]
@@ -13,7 +15,10 @@ struct Arguments {
 }
 
 #[derive(Debug, Subcommand)]
-enum Command {}
+enum Command {
+    /// Show what records say, and compare two of them
+    Report(report::ReportArgs),
+}
 
 /// Why a measurement came to nothing; shown to the user as it is.
 pub type Failure = Box<dyn std::error::Error + Send + Sync>;
@@ -31,5 +36,7 @@ pub fn main() -> ExitCode {
 }
 
 fn run(command: Command) -> Result<(), Failure> {
-    match command {}
+    match command {
+        Command::Report(arguments) => report::run(&arguments),
+    }
 }
