@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::sim;
+use crate::{report, sim};
 
 /// How close Shoal comes to what links, processors and disks allow.
 #[derive(Debug, Parser)]
@@ -16,7 +16,9 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    Sim(sim::Args),
+    Sim(sim::SimArgs),
+    /// Show what records say, and compare two of them
+    Report(report::ReportArgs),
 }
 
 /// Why a measurement came to nothing; shown to the user as it is.
@@ -36,6 +38,7 @@ pub fn main() -> ExitCode {
 
 fn run(command: Command) -> Result<(), Failure> {
     match command {
-        Command::Sim(args) => sim::run(&args),
+        Command::Sim(arguments) => sim::run(&arguments),
+        Command::Report(arguments) => report::run(&arguments),
     }
 }

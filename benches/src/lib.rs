@@ -5,5 +5,6 @@
 
 pub mod cli;
 pub mod record;
+pub mod report;
 pub mod sim;
 pub mod units;

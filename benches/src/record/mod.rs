@@ -9,6 +9,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Deserializer, Serialize};
 
+pub(crate) use session::number;
+
 pub use machine::{Idle, Machine};
 pub use session::{OutputArgs, Session, SessionError};
 pub use spread::Spread;

@@ -168,7 +168,7 @@ fn table(end: &End) -> String {
 }
 
 /// Four significant digits, whole numbers as they are.
-fn number(value: f64) -> String {
+pub(crate) fn number(value: f64) -> String {
     if value.fract() == 0.0 && value.abs() < 1e15 {
         return format!("{value:.0}");
     }

@@ -5,7 +5,7 @@ mod measure;
 mod parallel;
 pub mod world;
 
-pub use args::SimArgs as Args;
+pub use args::SimArgs;
 
 use crate::{cli::Failure, record::Session};
 
@@ -13,7 +13,7 @@ use crate::{cli::Failure, record::Session};
 ///
 /// # Errors
 /// When the blob can't be cut as asked, the record can't be kept, or a world broke a rule.
-pub fn run(args: &Args) -> Result<(), Failure> {
+pub fn run(args: &SimArgs) -> Result<(), Failure> {
     let mut session = Session::begin("sim", args, &args.output)?;
     let seeds: Vec<u64> = (args.first_seed..args.first_seed + args.seeds).collect();
     let mut broken = Vec::new();
