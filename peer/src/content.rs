@@ -93,4 +93,8 @@ pub trait Content: Send + Sync + 'static {
         image: &'a ImageName,
         digest: &'a Digest,
     ) -> BoxFuture<'a, Result<Box<dyn Blob>, ContentError>>;
+
+    /// A runtime on this node is being given `manifest`, so it will ask for the blobs that are listed there. A hint,
+    /// which takes no time.
+    fn manifest_passed(&self, image: &ImageName, manifest: &Manifest);
 }

@@ -7,6 +7,7 @@ mod answers;
 mod blobs;
 mod given_up;
 mod manifests;
+mod prefetch;
 mod tags;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
@@ -35,6 +36,7 @@ use crate::{
 };
 use given_up::GivenUp;
 
+pub use prefetch::{PassedManifests, PrefetchQueue};
 pub use tags::StoredTags;
 
 /// A node that has the content answers at once. Two of these and two of [`SEED_TIMEOUT`] stay within what the mirror
@@ -61,6 +63,8 @@ pub struct ClusterParts {
     pub metrics: Metrics,
     /// On a seed: what it asks origins with.
     pub origin: Option<OriginParts>,
+    /// Where manifests go whose blobs are fetched ahead of the runtime, if they are.
+    pub prefetch: Option<PrefetchQueue>,
 }
 
 /// What a seed asks origins with.
@@ -239,5 +243,11 @@ impl Content for Cluster {
         digest: &'a Digest,
     ) -> BoxFuture<'a, Result<Box<dyn Blob>, ContentError>> {
         Box::pin(self.open_blob(image, digest))
+    }
+
+    fn manifest_passed(&self, image: &ImageName, manifest: &Manifest) {
+        if let Some(queue) = &self.parts().prefetch {
+            queue.push(image, manifest);
+        }
     }
 }

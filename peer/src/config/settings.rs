@@ -41,6 +41,8 @@ settings! {
         answer_timeout: Duration = MirrorConfig::default().answer_timeout;
         /// How long a body may wait for its next bytes before the runtime is sent on.
         stall_timeout: Duration = MirrorConfig::default().stall_timeout;
+        /// Whether a manifest's layers are fetched ahead of the runtime's requests for them.
+        prefetch: bool = true;
     }
 
     /// How nodes find and talk to each other.

@@ -212,7 +212,8 @@ impl<'a> Plan<'a> {
         Config {
             data_dir: self.folder.join(name),
             cluster_key_file: Some(InputFile(self.key_file.clone())),
-            mirror: Mirror { listen, ..Mirror::default() },
+            // What came ahead would show as read from disk, and hide where it came from.
+            mirror: Mirror { listen, prefetch: false, ..Mirror::default() },
             swarm: Swarm { listen, bootstrap, ..Swarm::default() },
             lane: Lane { listen, ..Lane::default() },
             admin: Admin { listen },

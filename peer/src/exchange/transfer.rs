@@ -101,6 +101,15 @@ impl Fetching {
             _ => Err(gone()),
         }
     }
+
+    /// Waits until the fetch has ended.
+    ///
+    /// # Errors
+    /// With the reason, when it ended without the whole blob.
+    pub async fn end(&mut self) -> Result<(), String> {
+        let state = self.progress.wait_for(|state| state.end.is_some()).await.map_err(|_| gone())?;
+        state.end.clone().unwrap_or_else(|| Err(gone()))
+    }
 }
 
 impl Drop for Fetching {

@@ -34,6 +34,7 @@ pub struct Metrics {
     verification_failures: IntCounter,
     strikes: IntCounterVec,
     lanes: IntGaugeVec,
+    prefetched: IntCounterVec,
     sizes: Sizes,
 }
 
@@ -69,6 +70,11 @@ impl Metrics {
             )?,
             strikes: counters("shoal_strikes_total", "Strikes against other nodes by reason.", &["reason"])?,
             lanes: gauges(registry, "shoal_lanes", "Open lanes by direction.", &["direction"])?,
+            prefetched: counters(
+                "shoal_prefetched_blobs_total",
+                "Blobs that began to come ahead of a runtime's request, by how their fetch ended.",
+                &["outcome"],
+            )?,
             sizes: Sizes::new(registry)?,
         };
         let build = Opts::new("shoal_build_info", "Always 1; the label tells the version.")
@@ -101,6 +107,11 @@ impl Metrics {
     /// Counts an open lane until the returned value is dropped.
     pub fn lane(&self, direction: Direction) -> Counted {
         Counted::new(self.lanes.with_label_values(&[direction.label()]))
+    }
+
+    /// Counts a blob that was fetched ahead of the runtime; `is_complete` tells whether all of it came.
+    pub fn prefetched(&self, is_complete: bool) {
+        self.prefetched.with_label_values(&[prefetch_outcome(is_complete)]).inc();
     }
 
     /// Sets the number of connected nodes.
@@ -136,6 +147,9 @@ impl Metrics {
         for direction in [Direction::In, Direction::Out] {
             self.lanes.with_label_values(&[direction.label()]).set(0);
         }
+        for is_complete in [true, false] {
+            self.prefetched.with_label_values(&[prefetch_outcome(is_complete)]).inc_by(0);
+        }
     }
 }
 
@@ -150,6 +164,10 @@ impl Sizes {
             store_blobs: gauge("shoal_store_blobs", "Complete blobs on disk.")?,
         })
     }
+}
+
+const fn prefetch_outcome(is_complete: bool) -> &'static str {
+    if is_complete { "complete" } else { "failed" }
 }
 
 fn set(gauge: &IntGauge, value: impl TryInto<i64>) {

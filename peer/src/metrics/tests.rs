@@ -21,6 +21,7 @@ fn exercised() -> String {
     metrics.mirror().first_byte(RequestKind::Blob, Duration::from_millis(3));
     metrics.mirror().sent(RequestKind::Blob, 9);
     metrics.mirror().stale_answer();
+    metrics.prefetched(true);
     let _lane = metrics.lane(Direction::In);
     drop(metrics.lane(Direction::Out));
     let connections = metrics.connections("mirror");
@@ -42,6 +43,8 @@ fn every_metric_is_shown_with_its_value() {
         "shoal_mirror_stale_answers_total 1",
         "shoal_http_connections{listener=\"mirror\"} 1",
         "shoal_http_connections_refused_total{listener=\"mirror\"} 1",
+        "shoal_prefetched_blobs_total{outcome=\"complete\"} 1",
+        "shoal_prefetched_blobs_total{outcome=\"failed\"} 0",
         "shoal_swarm_peers 3",
         "shoal_inventory_nodes 4",
         "shoal_inventory_blobs 5",

@@ -116,6 +116,9 @@ impl MirrorHandler {
             }
         };
         let found = self.content.manifest(image, &digest).await.map_err(missing(RequestKind::Manifest))?;
+        if !head_only {
+            self.content.manifest_passed(image, &found);
+        }
         let size_bytes = found.bytes.len() as u64;
         let head = Resolved { media_type: found.media_type, digest, size_bytes, stale };
         let document = if head_only { Bytes::new() } else { found.bytes };

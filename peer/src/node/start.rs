@@ -22,7 +22,7 @@ use super::{
 use crate::{
     admin::{Admin, Readiness},
     clock::Clock,
-    cluster::{Cluster, ClusterParts},
+    cluster::{Cluster, ClusterParts, PassedManifests, PrefetchQueue},
     config::Config,
     exchange::{ExchangeHandle, ExchangeParts},
     inventory::InventoryHandle,
@@ -105,6 +105,7 @@ impl Ground {
         let inventory = self.inventory(record, &sockets.swarm)?;
         let gate = sockets.lanes.gate();
         let exchange = self.exchange(&sockets.swarm, &inventory, &origin, sockets.lanes)?;
+        let (prefetch, passed_manifests) = PrefetchQueue::new();
         let cluster = Cluster::new(ClusterParts {
             me: self.credentials.node_id(),
             swarm: sockets.swarm.clone(),
@@ -113,6 +114,7 @@ impl Ground {
             exchange: exchange.clone(),
             metrics: self.metrics.clone(),
             origin: origin.content,
+            prefetch: config.mirror.prefetch.then_some(prefetch),
         });
         let dispatcher = Dispatcher {
             inventory: inventory.clone(),
@@ -121,7 +123,14 @@ impl Ground {
             gate,
         };
         let dispatcher_task = tokio::spawn(dispatcher.run(found.early, sockets.swarm_events));
-        let running = Running { swarm_address, inventory, exchange, swarm: sockets.swarm, dispatcher_task };
+        let running = Running {
+            swarm_address,
+            inventory,
+            exchange,
+            swarm: sockets.swarm,
+            dispatcher_task,
+            passed_manifests,
+        };
         self.serve(config, running, cluster, sockets.mirror, sockets.admin)
     }
 
@@ -200,11 +209,13 @@ impl Ground {
             metrics: self.metrics.clone(),
         };
         let page = Admin::new(readiness.clone(), self.registry, Arc::new(watcher.clone()));
+        let prefetching = cluster.clone().prefetch(running.passed_manifests, serving.clone());
         let server = Mirror::new(Arc::new(cluster), config.for_mirror(), self.metrics.clone());
         let mirror_task = tokio::spawn(server.serve(mirror, serving.clone()));
         let (metrics, until) = (self.metrics.clone(), background.clone());
         let background_tasks = vec![
             tokio::spawn(running.inventory.clone().run(background.clone())),
+            tokio::spawn(prefetching),
             tokio::spawn(watcher.run(readiness, background.clone())),
             tokio::spawn(async move { page.serve(admin, &metrics, until).await }),
         ];
@@ -234,4 +245,5 @@ struct Running {
     exchange: ExchangeHandle,
     swarm: SwarmHandle,
     dispatcher_task: tokio::task::JoinHandle<()>,
+    passed_manifests: PassedManifests,
 }

@@ -23,9 +23,17 @@ impl PieceCheck {
             && hash_piece(&self.geometry, self.piece, self.before, bytes) == self.after
     }
 
-    /// Verifies two pieces, of one blob or of two, on this thread.
+    /// Verifies two pieces, of one blob or of two, on this thread: faster than one after the other.
     pub fn verify_both(pieces: [(&Self, &[u8]); 2]) -> [bool; 2] {
-        pieces.map(|(check, bytes)| check.verify(bytes))
+        let lengths_are_right = pieces.map(|(check, bytes)| bytes.len() == check.len_bytes() as usize);
+        if lengths_are_right != [true; 2] {
+            return pieces.map(|(check, bytes)| check.verify(bytes));
+        }
+        let compressed = State::compress_both(pieces.map(|(check, bytes)| (check.before, bytes)));
+        [0, 1].map(|index| {
+            let (check, bytes) = pieces[index];
+            after_piece(&check.geometry, check.piece, compressed[index], bytes) == check.after
+        })
     }
 
     /// The piece to verify.
@@ -41,9 +49,10 @@ impl PieceCheck {
 
 /// The state after `piece`: a link or, after the last piece, the digest. The caller has checked the length.
 pub(super) fn hash_piece(geometry: &Geometry, piece: PieceIndex, before: State, bytes: &[u8]) -> State {
-    if piece == geometry.last_piece() {
-        before.finish(bytes, geometry.blob_bytes())
-    } else {
-        before.compress(bytes)
-    }
+    after_piece(geometry, piece, before.compress(bytes), bytes)
+}
+
+/// The same, when the whole blocks of `bytes` are `compressed` already.
+fn after_piece(geometry: &Geometry, piece: PieceIndex, compressed: State, bytes: &[u8]) -> State {
+    if piece == geometry.last_piece() { compressed.finish(bytes, geometry.blob_bytes()) } else { compressed }
 }

@@ -14,6 +14,7 @@
 //! - [`Chain`] is what a node knows of a chain so far; it grows by updates.
 //! - [`PieceCheck`] verifies one piece, on any thread.
 
+mod abreast;
 mod builder;
 mod check;
 mod known;

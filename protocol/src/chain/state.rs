@@ -4,6 +4,7 @@ use alloc::vec::Vec;
 
 use sha2::block_api::{compress256, compress512};
 
+use super::abreast::compress256_both;
 use crate::digest::{Algorithm, Digest};
 
 const INITIAL_256: [u32; 8] =
@@ -70,18 +71,29 @@ impl State {
         }
     }
 
-    /// The state after `last_piece` and the padding of a message of `message_bytes`.
+    /// The states after two pieces. Two of SHA-256 take little longer than one.
+    pub(super) fn compress_both(pieces: [(Self, &[u8]); 2]) -> [Self; 2] {
+        match pieces {
+            [(Self::Sha256(left), left_bytes), (Self::Sha256(right), right_bytes)] => {
+                let mut states = [left, right];
+                compress256_both(&mut states, [left_bytes.as_chunks().0, right_bytes.as_chunks().0]);
+                states.map(Self::Sha256)
+            }
+            _ => pieces.map(|(state, bytes)| state.compress(bytes)),
+        }
+    }
+
+    /// The digest of a message of `message_bytes`, when this is the state after the whole blocks of `last_piece`.
     pub(super) fn finish(self, last_piece: &[u8], message_bytes: u64) -> Self {
         let message_bits = u128::from(message_bytes) * 8;
-        let compressed = self.compress(last_piece);
         match self {
             Self::Sha256(_) => {
                 let (padding, used) = pad::<64, 128>(last_piece, &message_bits.to_be_bytes()[8..]);
-                compressed.compress(&padding[..used])
+                self.compress(&padding[..used])
             }
             Self::Sha512(_) => {
                 let (padding, used) = pad::<128, 256>(last_piece, &message_bits.to_be_bytes());
-                compressed.compress(&padding[..used])
+                self.compress(&padding[..used])
             }
         }
     }

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "clippy allows it in test functions, not in the helpers they share")]
 
 mod blobs;
+mod both;
 mod growing;
 mod hostile;
 mod lying_author;

@@ -63,7 +63,7 @@ impl World {
     fn completed(&mut self, node: usize, digest: &Digest) {
         let Some(blob) = self.blob_number(digest) else { return };
         if !self.nodes[node].has_all(blob) {
-            self.violate(format!("node {node} calls blob {blob} complete without all of its pieces"));
+            self.violate(&format!("node {node} calls blob {blob} complete without all of its pieces"));
         }
         self.outcome.ends[node][blob] = Some(End::Complete(self.now));
     }
@@ -156,7 +156,7 @@ impl World {
         node.reading = (next < count).then_some((next, now));
         node.exchange.handle_reader(now, &digest, ReaderId(1), (next < count).then_some(next));
         if is_false {
-            self.violate(format!("a runtime on node {number} read a byte that is not the blob's"));
+            self.violate(&format!("a runtime on node {number} read a byte that is not the blob's"));
         }
     }
 
@@ -177,7 +177,7 @@ impl World {
         if let Some(first) = unfinished.first() {
             let how: Vec<Option<End>> = self.outcome.ends[*first].clone();
             let (count, after_s) = (unfinished.len(), self.now.since(Timestamp::ZERO).as_secs_f64());
-            self.violate(format!(
+            self.violate(&format!(
                 "{count} nodes have not finished after {after_s:.1} s, as node {first}: {how:?}"
             ));
         }

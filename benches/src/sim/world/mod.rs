@@ -316,7 +316,7 @@ impl World {
         self.tell(number, |node| node.exchange.handle_timeout(now))
     }
 
-    fn violate(&mut self, what: String) {
+    fn violate(&mut self, what: &str) {
         let at_s = self.now.since(Timestamp::ZERO).as_secs_f64();
         self.outcome.violations.push(format!("after {at_s:.3} s: {what}"));
     }

@@ -107,7 +107,7 @@ impl World {
             && self.setup.lost_one_in.is_none()
             && let Some(piece) = twice
         {
-            self.violate(format!("piece {piece} of blob {blob} was pulled from the origin twice"));
+            self.violate(&format!("piece {piece} of blob {blob} was pulled from the origin twice"));
         }
     }
 

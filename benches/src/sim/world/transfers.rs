@@ -27,13 +27,13 @@ impl World {
         let Some(blob) = self.blob_number(&digest) else { return };
         let sender = &self.nodes[from];
         let Some(mut truth) = sender.stored[blob][piece as usize] else {
-            return self.violate(format!("node {from} was to send piece {piece}, which it does not have"));
+            return self.violate(&format!("node {from} was to send piece {piece}, which it does not have"));
         };
         match sender.vice {
             Some(Vice::Stalls) => return,
             Some(Vice::Garbles) => truth = Truth::Garbage,
             _ if sender.uploads() >= MOST_UPLOADS => {
-                return self.violate(format!("node {from} sends more than {MOST_UPLOADS} pieces at a time"));
+                return self.violate(&format!("node {from} sends more than {MOST_UPLOADS} pieces at a time"));
             }
             _ => {}
         }
@@ -200,7 +200,7 @@ impl World {
         }
         node.exchange.handle_piece(now, sender, digest, piece, outcome);
         if outcome == PieceOutcome::Stored && truth != Truth::Real && node.exchange.is_streamable(&digest) {
-            self.violate(format!("node {to} could give a runtime a false byte of piece {piece}"));
+            self.violate(&format!("node {to} could give a runtime a false byte of piece {piece}"));
         }
         Some(to)
     }

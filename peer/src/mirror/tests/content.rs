@@ -86,6 +86,22 @@ async fn a_manifest_comes_by_tag_and_digest() {
 }
 
 #[tokio::test]
+async fn a_manifest_that_goes_out_is_told_to_the_content() {
+    let content = Memory::default().tag("docker.io/library/app", "v1", INDEX_TYPE, INDEX);
+    let passed = content.passed.clone();
+    let mirror = Running::with(content).await;
+    let by_digest = digest(INDEX).to_string();
+    for reference in ["v1", &by_digest, "v2"] {
+        ask(mirror.address, "HEAD", &format!("/v2/library/app/manifests/{reference}"), &[]).await;
+    }
+    assert_eq!(*passed.lock().unwrap(), [], "a HEAD is a question, not a pull");
+    for reference in ["v1", &by_digest, "v2"] {
+        ask(mirror.address, "GET", &format!("/v2/library/app/manifests/{reference}"), &[]).await;
+    }
+    assert_eq!(*passed.lock().unwrap(), [digest(INDEX); 2]);
+}
+
+#[tokio::test]
 async fn a_stale_tag_says_so() {
     let content = Memory::default()
         .tag("docker.io/library/app", "v1", INDEX_TYPE, INDEX)

@@ -4,7 +4,7 @@ use std::{
     collections::BTreeMap,
     ops::Range,
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
     },
     time::Duration,
@@ -64,6 +64,8 @@ pub(super) struct Memory {
     hangs: bool,
     /// Streams and look-ups that are under way.
     pub(super) open: Arc<AtomicUsize>,
+    /// The manifests that passed.
+    pub(super) passed: Arc<Mutex<Vec<Digest>>>,
 }
 
 impl Memory {
@@ -166,6 +168,10 @@ impl Content for Memory {
         let found = self.blobs.get(digest).cloned();
         self.look_up(Some(digest), found.map(|stored| Box::new(Reader { stored, open }) as Box<dyn Blob>))
             .boxed()
+    }
+
+    fn manifest_passed(&self, _: &ImageName, manifest: &Manifest) {
+        self.passed.lock().unwrap().push(manifest.digest);
     }
 }
 
