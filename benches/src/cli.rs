@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::{report, sim};
+use crate::{chaos, report, sim};
 
 /// How close Shoal comes to what links, processors and disks allow.
 #[derive(Debug, Parser)]
@@ -17,6 +17,7 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     Sim(sim::SimArgs),
+    Chaos(chaos::ChaosArgs),
     /// Show what records say, and compare two of them
     Report(report::ReportArgs),
 }
@@ -39,6 +40,7 @@ pub fn main() -> ExitCode {
 fn run(command: Command) -> Result<(), Failure> {
     match command {
         Command::Sim(arguments) => sim::run(&arguments),
+        Command::Chaos(arguments) => chaos::run(&arguments),
         Command::Report(arguments) => report::run(&arguments),
     }
 }

@@ -2,7 +2,7 @@
 
 mod args;
 mod measure;
-mod parallel;
+pub(crate) mod parallel;
 pub mod world;
 
 pub use args::SimArgs;

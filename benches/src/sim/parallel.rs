@@ -10,7 +10,7 @@ use std::{
 
 /// Does `work` for each item on `threads` threads, and gives the results to `take` in the order of the items; ends
 /// at the first error of `take`, without beginning further items.
-pub(super) fn each<I: Sync, T: Send, E>(
+pub(crate) fn each<I: Sync, T: Send, E>(
     items: &[I],
     threads: usize,
     work: impl Fn(&I) -> T + Sync,

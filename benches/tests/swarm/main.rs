@@ -1,6 +1,7 @@
 //! Swarms of real exchange machines in virtual time. Each test runs many random seeds; a failure names its setup.
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test's helpers say what they expect")]
 
+mod chaos;
 mod crowd;
 mod faults;
 mod hostile;

@@ -38,7 +38,8 @@ pub enum Fate {
 }
 
 /// A fault in the shell around the machines, planted to see whether a checker finds it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Bug {
     /// A node takes pieces without looking at them.
     SkipsVerification,

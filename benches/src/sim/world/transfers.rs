@@ -37,6 +37,10 @@ impl World {
             }
             _ => {}
         }
+        if self.blobs[blob].geometry.is_empty() {
+            // There is but one empty piece, whoever sends it.
+            truth = Truth::Real;
+        }
         let is_new = !sender.lanes.contains_key(&to);
         let life = sender.life;
         self.nodes[from].lanes.entry(to).or_default().waiting.push_back(Job {
