@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::{report, sim};
+use crate::{loopback, report, sim};
 
 /// How close Shoal comes to what links, processors and disks allow.
 #[derive(Debug, Parser)]
@@ -19,6 +19,8 @@ enum Command {
     Sim(sim::SimArgs),
     /// Show what records say, and compare two of them
     Report(report::ReportArgs),
+    /// What one machine can do: lanes, a fetch from node to node, and hits, each beside the leanest copy
+    Loopback(loopback::Args),
 }
 
 /// Why a measurement came to nothing; shown to the user as it is.
@@ -40,5 +42,6 @@ fn run(command: Command) -> Result<(), Failure> {
     match command {
         Command::Sim(arguments) => sim::run(&arguments),
         Command::Report(arguments) => report::run(&arguments),
+        Command::Loopback(args) => loopback::run(args),
     }
 }

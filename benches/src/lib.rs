@@ -4,6 +4,7 @@
 //! one line that sums them up. `report` draws pages from those lines.
 
 pub mod cli;
+pub mod loopback;
 pub mod record;
 pub mod report;
 pub mod sim;
