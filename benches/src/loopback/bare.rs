@@ -37,7 +37,10 @@ pub(super) async fn send_tls(path: &Path, to: SocketAddr, own: &Credentials) -> 
 }
 
 /// Receives over TLS until the end, and counts the bytes.
-pub(super) async fn receive_tls(listener: &tokio::net::TcpListener, own: &Credentials) -> Result<u64, Failure> {
+pub(super) async fn receive_tls(
+    listener: &tokio::net::TcpListener,
+    own: &Credentials,
+) -> Result<u64, Failure> {
     let (stream, _) = listener.accept().await?;
     let (_, mut stream) = secure::accept(stream, own).await?;
     let mut chunk = vec![0; CHUNK_BYTES];
@@ -76,7 +79,8 @@ pub(super) fn send_file(path: &Path, to: SocketAddr) -> io::Result<()> {
     let mut offset = 0;
     while left_bytes > 0 {
         let sent_bytes = rustix::fs::sendfile(&stream, &file, Some(&mut offset), left_bytes)?;
-        left_bytes = left_bytes.checked_sub(sent_bytes).filter(|_| sent_bytes > 0).ok_or(io::ErrorKind::WriteZero)?;
+        left_bytes =
+            left_bytes.checked_sub(sent_bytes).filter(|_| sent_bytes > 0).ok_or(io::ErrorKind::WriteZero)?;
     }
     Ok(())
 }

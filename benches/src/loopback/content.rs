@@ -15,7 +15,7 @@ use shoal_protocol::{
     wire::Wire,
 };
 
-use crate::cli::Failure;
+use crate::{cli::Failure, units::Bytes};
 
 /// A blob in a store, with the chain of its pieces.
 pub(super) struct StoredBlob {
@@ -27,9 +27,8 @@ pub(super) struct StoredBlob {
 }
 
 impl StoredBlob {
-    /// Makes a blob of `len_bytes` incompressible bytes and puts it into the store in `folder`, with a chain by `author`.
-    pub(super) fn make(folder: &Path, len_bytes: u64, author: &NodeKey) -> Result<Self, Failure> {
-        let geometry = Geometry::for_blob(len_bytes)?;
+    /// Makes a blob of incompressible bytes and puts it into the store in `folder`, with a chain by `author`.
+    pub(super) fn make(folder: &Path, geometry: Geometry, author: &NodeKey) -> Result<Self, Failure> {
         let mut hash = Sha256::new();
         for_each_piece(geometry, |piece| {
             hash.update(piece);
@@ -50,6 +49,14 @@ impl StoredBlob {
         let path = folder.join("blobs/sha256").join(&hex[..2]).join(&hex);
         Ok(Self { digest, geometry, chain, path })
     }
+}
+
+/// How a blob is cut: as any node would, or in pieces of this length.
+pub(super) fn geometry(blob: Bytes, piece: Option<Bytes>) -> Result<Geometry, Failure> {
+    Ok(match piece {
+        None => Geometry::for_blob(blob.0)?,
+        Some(piece) => Geometry::new(blob.0, u32::try_from(piece.0)?)?,
+    })
 }
 
 /// The chain as it is kept in files.

@@ -16,7 +16,7 @@ use shoal_protocol::{
 
 use super::{
     client::{self, Client},
-    content::StoredBlob,
+    content::{self, StoredBlob},
     nginx::Nginx,
     nodes,
 };
@@ -60,7 +60,7 @@ fn measure(args: &Args) -> Result<(), Failure> {
     let folder = tempfile::tempdir_in(&args.folder)?;
     session.say("making the blobs");
     let data = folder.path().join("node");
-    let content = Content::make(&data.join("store"), args.bytes.0)?;
+    let content = Content::make(&data.join("store"), args.bytes)?;
     let key_file = nodes::make_key(folder.path())?;
     let (node, reached) = nodes::start(&data, &key_file, None)?;
     let nginx = Nginx::start(&folder.path().join("nginx"), &data.join("store/blobs"))?;
@@ -99,8 +99,9 @@ struct Paths {
 }
 
 impl Content {
-    fn make(store: &Path, large_bytes: u64) -> Result<Self, Failure> {
-        let large = StoredBlob::make(store, large_bytes, &NodeKey::from_secret([1; 32]))?.digest;
+    fn make(store: &Path, large: Bytes) -> Result<Self, Failure> {
+        let large =
+            StoredBlob::make(store, content::geometry(large, None)?, &NodeKey::from_secret([1; 32]))?.digest;
         let (store, _) = Store::open(store, Arc::new(RealDisk))?;
         let put = |bytes: &[u8], media_type| -> Result<Digest, Failure> {
             let digest = Digest::of(Algorithm::Sha256, bytes);

@@ -7,10 +7,9 @@ use std::{
     time::Instant,
 };
 
-use bytes::BytesMut;
 use serde::{Deserialize, Serialize};
 use shoal_peer::{
-    lane::{LaneListener, LaneSender},
+    lane::{LaneListener, LaneSender, Verifier},
     secure::Credentials,
     store::{RealDisk, Store},
     swarm::{self, SwarmConfig},
@@ -18,11 +17,12 @@ use shoal_peer::{
 use shoal_protocol::{
     chain::Chain,
     digest::Digest,
+    geometry::Geometry,
     identity::NodeKey,
     membership::ClusterKey,
     wire::{Channel, LaneHeader},
 };
-use tokio::{sync::Semaphore, task::spawn_blocking};
+use tokio::task::{JoinSet, spawn_blocking};
 
 use super::{
     bare,
@@ -45,6 +45,9 @@ pub(super) struct Args {
     /// Length of the file, which stays in memory as long as there is enough
     #[arg(long, default_value = "4GiB")]
     bytes: Bytes,
+    /// Length of its pieces [default: as any node would cut it]
+    #[arg(long)]
+    piece: Option<Bytes>,
     /// Rounds; in each, every way of copying is taken once
     #[arg(long, default_value_t = 5)]
     runs: u32,
@@ -101,7 +104,7 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
     let mut session = Session::begin("loopback-lane", &args, &args.output)?;
     let folder = tempfile::tempdir_in(&args.folder)?;
     session.say("making the file");
-    let subject = Subject::make(folder.path(), args.bytes.0)?;
+    let subject = Subject::make(folder.path(), content::geometry(args.bytes, args.piece)?)?;
     for round in 1..=args.runs {
         let mut tls_bytes_per_s = f64::NAN;
         for way in WAYS {
@@ -127,9 +130,9 @@ struct Subject {
 }
 
 impl Subject {
-    fn make(folder: &Path, len_bytes: u64) -> Result<Self, Failure> {
+    fn make(folder: &Path, geometry: Geometry) -> Result<Self, Failure> {
         let store_folder = folder.join("store");
-        let blob = StoredBlob::make(&store_folder, len_bytes, credentials(1)?.key())?;
+        let blob = StoredBlob::make(&store_folder, geometry, credentials(1)?.key())?;
         let chain_file = folder.join("chain");
         std::fs::write(&chain_file, content::encode(&blob.chain))?;
         let (store, _) = Store::open(&store_folder, Arc::new(RealDisk))?;
@@ -182,17 +185,9 @@ impl Subject {
         let mut lane = LaneSender::open(&own, &swarm, node, &[to]).await?;
         let file = self.store.open_blob(&self.blob.digest)?.ok_or("the blob is gone")?;
         let geometry = self.blob.geometry;
-        let mut buffer = Vec::new();
         for piece in 0..geometry.piece_count() {
             let header = LaneHeader { channel: Channel(1), piece, len_bytes: geometry.len(piece) };
-            let offset = geometry.range(piece).start;
-            let (file, mut bytes) = (file.clone(), std::mem::take(&mut buffer));
-            buffer = spawn_blocking(move || {
-                bytes.resize(header.len_bytes as usize, 0);
-                file.read_at(offset, &mut bytes).map(|()| bytes)
-            })
-            .await??;
-            lane.send(header, &buffer).await?;
+            lane.send(header, &file, geometry.range(piece).start).await?;
         }
         lane.close().await?;
         swarm.shutdown().await;
@@ -225,30 +220,17 @@ async fn receive_lane(chain: Option<Chain>) -> Result<(u64, u32), Failure> {
     let mut listener = LaneListener::bind(LOCALHOST, credentials(2)?).await?;
     say(&Listening { address: listener.address() })?;
     let (_, mut lane) = listener.accept().await.ok_or("no lane came")?;
-    let places = Arc::new(Semaphore::new(std::thread::available_parallelism()?.get() * 2));
-    let (mut bytes, mut verifying) = (0, Vec::new());
-    let mut buffer = BytesMut::new();
-    while let Some((header, piece)) = lane.next(buffer).await? {
+    let verifier = Verifier::default();
+    let (mut bytes, mut verifying) = (0, JoinSet::new());
+    while let Some((header, piece)) = lane.next().await? {
         bytes += piece.len() as u64;
-        buffer = match &chain {
-            None => piece,
-            Some(chain) => {
-                let check = chain.check(header.piece).ok_or("an unknown piece")?;
-                let place = Arc::clone(&places).acquire_owned().await?;
-                verifying.push(spawn_blocking(move || {
-                    let good = check.verify(&piece);
-                    drop(place);
-                    good
-                }));
-                BytesMut::new()
-            }
-        };
+        let Some(chain) = &chain else { continue };
+        let check = chain.check(header.piece).ok_or("an unknown piece")?;
+        let (place, verifier) = (verifier.place().await, verifier.clone());
+        verifying.spawn(async move { verifier.verify(place, check, piece, |good, _| good).await });
     }
-    let mut good_pieces = 0;
-    for piece in verifying {
-        good_pieces += u32::from(piece.await?);
-    }
-    Ok((bytes, good_pieces))
+    let good = verifying.join_all().await.into_iter().filter(|verdict| *verdict == Some(true));
+    Ok((bytes, u32::try_from(good.count())?))
 }
 
 fn credentials(secret: u8) -> Result<Credentials, Failure> {

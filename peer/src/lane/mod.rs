@@ -13,6 +13,8 @@ mod places;
 mod progress;
 mod receiver;
 mod sender;
+mod source;
+mod verifier;
 
 #[cfg(test)]
 mod tests;
@@ -25,6 +27,8 @@ pub use listener::LaneListener;
 pub use progress::{Arriving, LaneProgress};
 pub use receiver::LaneReceiver;
 pub use sender::LaneSender;
+pub use source::PieceSource;
+pub use verifier::{Verifier, VerifierPlace};
 
 /// A piece of which no byte moves for so long is given up, and its lane with it: the other side is gone or stuck.
 pub const STALL_TIMEOUT: Duration = Duration::from_secs(30);

@@ -1,15 +1,11 @@
 //! The end of a lane where pieces are sent.
 
-use std::{
-    io::{self, IoSlice},
-    net::SocketAddr,
-    time::Duration,
-};
+use std::{io, net::SocketAddr, ops::Range, time::Duration};
 
 use shoal_protocol::{identity::NodeId, wire::LaneHeader};
-use tokio::{io::AsyncWriteExt, net::TcpStream, time::timeout};
+use tokio::{io::AsyncWriteExt, net::TcpStream, task::spawn_blocking, time::timeout};
 
-use super::{LaneError, LaneOpenError, STALL_TIMEOUT};
+use super::{LaneError, LaneOpenError, PieceSource, STALL_TIMEOUT};
 use crate::{
     secure::{self, Credentials, SecureStream},
     swarm::{BoxStream, Protocol, SwarmHandle},
@@ -18,9 +14,14 @@ use crate::{
 /// For connecting to one address: a host that does not answer by then is behind something that swallows packets.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
+/// Read, encrypted and handed to the kernel at a time: few system calls, and all of it stays in a core's own cache.
+const CHUNK_BYTES: usize = 256 * 1024;
+
 /// Sends pieces to one node.
 pub struct LaneSender {
     stream: BoxStream,
+    /// Room for a header and a chunk.
+    buffer: Vec<u8>,
     pub(super) stall_timeout: Duration,
     address: Option<SocketAddr>,
 }
@@ -58,20 +59,35 @@ impl LaneSender {
         self.address
     }
 
-    /// Sends one piece: returns when it is handed to the kernel, or to the swarm. A future that is dropped may leave
-    /// half a piece behind, so the lane has to be dropped with it.
+    /// Sends the piece that begins at `offset` in `source`: returns when it is handed to the kernel, or to the swarm. A
+    /// future that is dropped may leave half a piece behind, so the lane has to be dropped with it.
     ///
     /// # Errors
-    /// When the header is not that of the piece, the other side stops reading, or the connection breaks.
-    pub async fn send(&mut self, header: LaneHeader, piece: &[u8]) -> Result<(), LaneError> {
-        let piece_bytes = piece.len();
-        if usize::try_from(header.len_bytes) != Ok(piece_bytes) {
-            return Err(LaneError::WrongLength { header, piece_bytes });
-        }
-        let header = header.to_bytes();
+    /// When the header can't be one, the piece can't be read, the other side stops reading or the connection breaks. The
+    /// lane is of no use then.
+    pub async fn send(
+        &mut self,
+        header: LaneHeader,
+        source: &impl PieceSource,
+        offset: u64,
+    ) -> Result<(), LaneError> {
+        let head = header.to_bytes();
         // A header the other side would refuse must not leave this one.
-        LaneHeader::from_bytes(&header).map_err(LaneError::Malformed)?;
-        self.write(&mut [IoSlice::new(&header), IoSlice::new(piece)]).await?;
+        LaneHeader::from_bytes(&head).map_err(LaneError::Malformed)?;
+        self.buffer.resize(LaneHeader::LEN + CHUNK_BYTES, 0);
+        self.buffer[..LaneHeader::LEN].copy_from_slice(&head);
+        let (mut filled, mut sent_bytes) = (LaneHeader::LEN, 0);
+        loop {
+            let left_bytes = header.len_bytes as usize - sent_bytes;
+            let end = self.buffer.len().min(filled + left_bytes);
+            let read_bytes = self.read(source, offset + sent_bytes as u64, filled..end).await?;
+            self.write(filled + read_bytes).await?;
+            sent_bytes += read_bytes;
+            if read_bytes == left_bytes {
+                break;
+            }
+            filled = 0;
+        }
         let flushed = timeout(self.stall_timeout, self.stream.flush()).await;
         Ok(flushed.map_err(|_| LaneError::Stalled(self.stall_timeout))??)
     }
@@ -86,16 +102,37 @@ impl LaneSender {
     }
 
     fn new(stream: BoxStream, address: Option<SocketAddr>) -> Self {
-        Self { stream, stall_timeout: STALL_TIMEOUT, address }
+        Self { stream, buffer: Vec::new(), stall_timeout: STALL_TIMEOUT, address }
     }
 
-    /// Header and piece leave together and uncopied; the stall counts from the last byte that went.
-    async fn write(&mut self, mut parts: &mut [IoSlice<'_>]) -> Result<(), LaneError> {
-        while !parts.is_empty() {
-            let written = timeout(self.stall_timeout, self.stream.write_vectored(parts)).await;
+    /// Fills some of `part` of the buffer, at least a byte of it unless it is empty. What is in memory is read right
+    /// here: the way to another thread and back costs more than that.
+    async fn read(
+        &mut self,
+        source: &impl PieceSource,
+        offset: u64,
+        part: Range<usize>,
+    ) -> Result<usize, LaneError> {
+        let cached_bytes =
+            source.read_cached(offset, &mut self.buffer[part.clone()]).map_err(LaneError::Source)?;
+        if cached_bytes > 0 || part.is_empty() {
+            return Ok(cached_bytes);
+        }
+        let (source, mut buffer, len_bytes) = (source.clone(), std::mem::take(&mut self.buffer), part.len());
+        let reading = spawn_blocking(move || source.read_at(offset, &mut buffer[part]).map(|()| buffer));
+        let read = reading.await.map_err(io::Error::other).and_then(|read| read);
+        self.buffer = read.map_err(LaneError::Source)?;
+        Ok(len_bytes)
+    }
+
+    /// Writes the first `len_bytes` of the buffer; the stall counts from the last byte that went.
+    async fn write(&mut self, len_bytes: usize) -> Result<(), LaneError> {
+        let mut rest = &self.buffer[..len_bytes];
+        while !rest.is_empty() {
+            let written = timeout(self.stall_timeout, self.stream.write(rest)).await;
             match written.map_err(|_| LaneError::Stalled(self.stall_timeout))?? {
                 0 => return Err(io::Error::from(io::ErrorKind::WriteZero).into()),
-                written => IoSlice::advance_slices(&mut parts, written),
+                written => rest = &rest[written..],
             }
         }
         Ok(())
@@ -110,6 +147,8 @@ async fn connect(
     let connecting = timeout(CONNECT_TIMEOUT, TcpStream::connect(address)).await;
     let stream = connecting.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
     secure::tune(&stream)?;
-    let (_, stream) = secure::connect(stream, credentials, Some(node)).await.map_err(io::Error::other)?;
+    let (_, mut stream) = secure::connect(stream, credentials, Some(node)).await.map_err(io::Error::other)?;
+    // Each time this much is encrypted, it goes to the kernel in one call.
+    secure::set_write_buffer(&mut stream, CHUNK_BYTES);
     Ok(stream)
 }

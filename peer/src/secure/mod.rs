@@ -161,6 +161,14 @@ where
     accept_within(HANDSHAKE_TIMEOUT, io, credentials).await
 }
 
+/// Sets how much is encrypted before it goes to `S` in one call.
+pub(crate) fn set_write_buffer<S>(stream: &mut SecureStream<S>, len_bytes: usize) {
+    match stream {
+        TlsStream::Client(stream) => stream.get_mut().1.set_buffer_limit(Some(len_bytes)),
+        TlsStream::Server(stream) => stream.get_mut().1.set_buffer_limit(Some(len_bytes)),
+    }
+}
+
 async fn accept_within<S>(
     timeout: Duration,
     io: S,
