@@ -2,7 +2,9 @@
 
 use std::{
     collections::HashMap,
+    fs::File,
     io,
+    ops::Range,
     time::{Duration, Instant},
 };
 
@@ -41,6 +43,13 @@ impl PieceSource for PieceFile {
         match self {
             Self::Partial(partial) => PieceSource::read_at(partial, offset, bytes),
             Self::Complete(complete) => PieceSource::read_at(complete, offset, bytes),
+        }
+    }
+
+    fn file(&self, range: Range<u64>) -> Option<&File> {
+        match self {
+            Self::Partial(partial) => partial.file(range),
+            Self::Complete(complete) => complete.file(range),
         }
     }
 }

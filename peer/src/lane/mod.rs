@@ -4,6 +4,9 @@
 //! that port can't be reached, a stream of the swarm. On it each piece is a [`LaneHeader`] and its bytes. Which piece
 //! goes to whom was agreed on the control stream before.
 //!
+//! Where both sides have it on, a lane over TCP goes on in plaintext after the handshake, and pieces go from the page
+//! cache to the socket by `sendfile`.
+//!
 //! [`LaneHeader`]: shoal_protocol::wire::LaneHeader
 
 mod error;
@@ -13,6 +16,7 @@ mod places;
 mod progress;
 mod receiver;
 mod sender;
+mod socket;
 mod source;
 mod verifier;
 

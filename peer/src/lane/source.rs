@@ -1,6 +1,8 @@
 //! Where the bytes of a piece come from.
 
-use std::io;
+use std::{fs::File, io, ops::Range};
+
+use bytes::Bytes;
 
 use crate::store::{CompleteBlob, PartialBlob};
 
@@ -18,6 +20,24 @@ pub trait PieceSource: Clone + Send + Sync + 'static {
     /// # Errors
     /// When the bytes are not to be had.
     fn read_at(&self, offset: u64, bytes: &mut [u8]) -> io::Result<()>;
+
+    /// The file with the bytes of `range` at the same offsets, if there is one and they may be sent from it.
+    fn file(&self, _range: Range<u64>) -> Option<&File> {
+        None
+    }
+}
+
+impl PieceSource for Bytes {
+    fn read_cached(&self, offset: u64, bytes: &mut [u8]) -> io::Result<usize> {
+        PieceSource::read_at(self, offset, bytes).map(|()| bytes.len())
+    }
+
+    fn read_at(&self, offset: u64, bytes: &mut [u8]) -> io::Result<()> {
+        let from_offset = usize::try_from(offset).ok().and_then(|offset| self.get(offset..));
+        let found = from_offset.and_then(|rest| rest.get(..bytes.len()));
+        bytes.copy_from_slice(found.ok_or(io::ErrorKind::UnexpectedEof)?);
+        Ok(())
+    }
 }
 
 impl PieceSource for CompleteBlob {
@@ -28,6 +48,10 @@ impl PieceSource for CompleteBlob {
     fn read_at(&self, offset: u64, bytes: &mut [u8]) -> io::Result<()> {
         self.read_at(offset, bytes).map_err(io::Error::other)
     }
+
+    fn file(&self, _range: Range<u64>) -> Option<&File> {
+        self.std_file()
+    }
 }
 
 impl PieceSource for PartialBlob {
@@ -37,5 +61,9 @@ impl PieceSource for PartialBlob {
 
     fn read_at(&self, offset: u64, bytes: &mut [u8]) -> io::Result<()> {
         self.read_at(offset, bytes).map_err(io::Error::other)
+    }
+
+    fn file(&self, range: Range<u64>) -> Option<&File> {
+        self.std_file(range)
     }
 }

@@ -1,6 +1,8 @@
 use std::{
-    io,
+    io::{self, Write},
     net::{Ipv4Addr, SocketAddr},
+    ops::Range,
+    os::unix::fs::FileExt,
     sync::Arc,
     time::Duration,
 };
@@ -8,6 +10,9 @@ use std::{
 use proptest::prelude::*;
 use shoal_protocol::{
     bounds::{MAX_PIECE_BYTES, MAX_PIECES},
+    chain::ChainBuilder,
+    digest::{Algorithm, Digest},
+    geometry::Geometry,
     identity::{NodeId, NodeKey},
     membership::ClusterKey,
     wire::{Channel, LaneHeader},
@@ -19,7 +24,9 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use super::{LaneError, LaneGate, LaneListener, LaneReceiver, LaneSender, PieceSource, TooManyLanes};
+use super::{
+    LaneError, LaneGate, LaneListener, LaneReceiver, LaneSender, PieceSource, TooManyLanes, Verifier,
+};
 use crate::{
     buffers::Buffer,
     secure::Credentials,
@@ -151,6 +158,102 @@ async fn a_lane_through_the_swarm_carries_the_right_bytes() {
     .await;
     let receiver = LaneGate::new().admit(from, stream).unwrap();
     carry_64_mib(sender, receiver).await;
+}
+
+/// A file on the disk, as the store has it.
+#[derive(Clone)]
+struct OnDisk(Arc<std::fs::File>);
+
+impl OnDisk {
+    fn new(bytes: &[u8]) -> Self {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(bytes).unwrap();
+        Self(Arc::new(file))
+    }
+}
+
+impl PieceSource for OnDisk {
+    fn read_cached(&self, offset: u64, bytes: &mut [u8]) -> io::Result<usize> {
+        self.0.read_at(bytes, offset)
+    }
+
+    fn read_at(&self, offset: u64, bytes: &mut [u8]) -> io::Result<()> {
+        self.0.read_exact_at(bytes, offset)
+    }
+
+    fn file(&self, _range: Range<u64>) -> Option<&std::fs::File> {
+        Some(&self.0)
+    }
+}
+
+fn with_plaintext(secret: u8) -> Credentials {
+    let (key, cluster) = (NodeKey::from_secret([secret; 32]), ClusterKey::from_root([9; 32]));
+    Credentials::with_plaintext_lanes(key, cluster).unwrap()
+}
+
+async fn lane(left: &Credentials, right: &Credentials) -> (LaneSender, LaneReceiver) {
+    let (swarm, _events) = start_swarm(left);
+    let mut listener = LaneListener::bind(LOCALHOST, right.clone()).await.unwrap();
+    let addresses = [listener.address()];
+    let sender = LaneSender::open(left, &swarm, right.node_id(), &addresses).await.unwrap();
+    let (_, receiver) = timeout(PATIENCE, listener.accept()).await.unwrap().unwrap();
+    (sender, receiver)
+}
+
+#[tokio::test]
+async fn a_lane_is_in_plaintext_where_both_sides_allow_it_and_nowhere_else() {
+    let sides = |secret| [(credentials(secret, 9), false), (with_plaintext(secret), true)];
+    for (left, left_allows) in sides(1) {
+        for (right, right_allows) in sides(2) {
+            let (sender, receiver) = lane(&left, &right).await;
+            assert_eq!(sender.is_plaintext(), left_allows && right_allows);
+            carry_64_mib(sender, receiver).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn pieces_go_from_files_into_a_lane_in_plaintext() {
+    let (mut sender, mut receiver) = lane(&with_plaintext(1), &with_plaintext(2)).await;
+    assert!(sender.is_plaintext());
+    let bytes = piece(0, PIECE_BYTES + 1000);
+    let file = OnDisk::new(&bytes);
+    let sending = tokio::spawn(async move {
+        sender.send(header(0, PIECE_BYTES), &file, 1000).await.unwrap();
+        sender.send(header(1, 1000), &file, 0).await.unwrap();
+        // The file is shorter than that.
+        assert!(matches!(
+            sender.send(header(2, 10), &file, bytes.len() as u64).await,
+            Err(LaneError::Source(_))
+        ));
+    });
+    let expected = piece(0, PIECE_BYTES + 1000);
+    assert!(*receiver.next().await.unwrap().unwrap().1 == expected[1000..]);
+    assert!(*receiver.next().await.unwrap().unwrap().1 == expected[..1000]);
+    sending.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_lie_in_plaintext_is_still_caught() {
+    let blob = piece(3, 100_000);
+    let geometry = Geometry::new(blob.len() as u64, 65_536).unwrap();
+    let mut builder = ChainBuilder::new(Digest::of(Algorithm::Sha256, &blob), geometry);
+    blob.chunks(65_536).for_each(|piece| builder.push(piece).unwrap());
+    let chain = builder.sign(&NodeKey::from_secret([1; 32]), None);
+
+    let (mut sender, mut receiver) = lane(&with_plaintext(1), &with_plaintext(2)).await;
+    let mut lie = blob[..65_536].to_vec();
+    lie[40_000] ^= 1;
+    for bytes in [lie, blob[..65_536].to_vec()] {
+        sender.send(header(0, 65_536), &OnDisk::new(&bytes), 0).await.unwrap();
+    }
+    let verifier = Verifier::default();
+    for expected in [false, true] {
+        let (header, bytes) = receiver.next().await.unwrap().unwrap();
+        let check = chain.check(header.piece).unwrap();
+        let verdict = verifier.verify(verifier.place().await, check, bytes, |good, _| good).await;
+        assert_eq!(verdict, Some(expected));
+    }
 }
 
 #[tokio::test]

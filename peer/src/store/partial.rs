@@ -1,6 +1,10 @@
 //! A blob that is being written, piece by piece.
 
-use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::{
+    fs::File,
+    ops::Range,
+    sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
+};
 
 use shoal_protocol::{
     bitfield::Bitfield,
@@ -141,6 +145,14 @@ impl PartialBlob {
         let writing = &*self.writing;
         writing.check_range(offset, bytes.len())?;
         writing.file.read_cached(offset, bytes).map_err(|source| writing.disk_error("read", source).into())
+    }
+
+    /// The open file, to send the bytes of `range` from; `None` when one of their pieces is not here or unconfirmed, or on
+    /// a disk that has no such thing.
+    pub fn std_file(&self, range: Range<u64>) -> Option<&File> {
+        let len_bytes = usize::try_from(range.end.checked_sub(range.start)?).ok()?;
+        self.writing.check_range(range.start, len_bytes).ok()?;
+        self.writing.file.std_file()
     }
 
     /// Makes everything written so far durable, then commits that `pieces` are, with the chain known by now.
