@@ -12,21 +12,24 @@ use bytes::{BufMut, buf::Limit};
 /// stays of it.
 const MAX_KEPT: usize = 16;
 
+/// What waits to be used again.
+type Kept = Mutex<Vec<Vec<u8>>>;
+
 /// Lends buffers. They are given back to the system with the last clone of this.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Buffers {
-    kept: Arc<Mutex<Vec<Vec<u8>>>>,
+    kept: Arc<Kept>,
 }
 
 /// Finds the [`Buffers`] that others have at the moment.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct SharedBuffers(Arc<Mutex<Weak<Mutex<Vec<Vec<u8>>>>>>);
+pub(crate) struct SharedBuffers(Arc<Mutex<Weak<Kept>>>);
 
 /// Bytes whose memory is used again once they are dropped.
 #[derive(Debug)]
 pub struct Buffer {
     bytes: Vec<u8>,
-    from: Weak<Mutex<Vec<Vec<u8>>>>,
+    from: Weak<Kept>,
 }
 
 impl SharedBuffers {

@@ -91,7 +91,7 @@ impl LaneSender {
         let range = offset..offset + u64::from(header.len_bytes);
         match source.file(range.clone()) {
             Some(file) if self.is_plaintext() && cfg!(target_os = "linux") => {
-                self.send_file(file, source, range).await?
+                self.send_file(file, source, range).await?;
             }
             _ => self.send_read(source, range).await?,
         }

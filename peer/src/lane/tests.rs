@@ -53,7 +53,7 @@ impl PieceSource for Memory {
     fn read_cached(&self, offset: u64, bytes: &mut [u8]) -> io::Result<usize> {
         let part = offset / Self::PART_BYTES;
         let in_part = usize::try_from((part + 1) * Self::PART_BYTES - offset).unwrap().min(bytes.len());
-        let in_memory = offset + in_part as u64 <= self.0.len() as u64 && part % 2 == 0;
+        let in_memory = offset + in_part as u64 <= self.0.len() as u64 && part.is_multiple_of(2);
         let cached_bytes = if in_memory { in_part } else { 0 };
         self.read_at(offset.min(self.0.len() as u64), &mut bytes[..cached_bytes]).map(|()| cached_bytes)
     }

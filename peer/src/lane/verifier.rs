@@ -38,10 +38,13 @@ struct Queue {
     workers: usize,
 }
 
+/// What is done with a piece: whether it is good, and its bytes.
+type Then = Box<dyn FnOnce(bool, &[u8]) + Send>;
+
 struct Job {
     check: PieceCheck,
     bytes: Buffer,
-    then: Box<dyn FnOnce(bool, &[u8]) + Send>,
+    then: Then,
 }
 
 impl Default for Verifier {
