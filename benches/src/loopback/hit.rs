@@ -127,7 +127,7 @@ fn manifest(layer: &Digest) -> String {
     let layer = format!(
         r#"{{"mediaType":"application/vnd.oci.image.layer.v1.tar+gzip","digest":"{layer}","size":4096}}"#
     );
-    let layers = vec![layer.as_str(); 10].join(",");
+    let layers = [layer.as_str(); 10].join(",");
     format!(r#"{{"schemaVersion":2,"mediaType":"{MANIFEST_TYPE}","config":{layer},"layers":[{layers}]}}"#)
 }
 
