@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::{chaos, report, sim};
+use crate::{chaos, loopback, report, sim};
 
 /// How close Shoal comes to what links, processors and disks allow.
 #[derive(Debug, Parser)]
@@ -20,6 +20,8 @@ enum Command {
     Chaos(chaos::ChaosArgs),
     /// Show what records say, and compare two of them
     Report(report::ReportArgs),
+    /// What one machine can do: lanes, a fetch from node to node, and hits, each beside the leanest copy
+    Loopback(loopback::Args),
 }
 
 /// Why a measurement came to nothing; shown to the user as it is.
@@ -42,5 +44,6 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Sim(arguments) => sim::run(&arguments),
         Command::Chaos(arguments) => chaos::run(&arguments),
         Command::Report(arguments) => report::run(&arguments),
+        Command::Loopback(args) => loopback::run(args),
     }
 }

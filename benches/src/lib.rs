@@ -5,6 +5,7 @@
 
 pub mod chaos;
 pub mod cli;
+pub mod loopback;
 pub mod record;
 pub mod report;
 pub mod sim;

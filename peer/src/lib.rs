@@ -1,6 +1,7 @@
 //! A Shoal node: the mirror a runtime pulls through, the exchange with other nodes, and the store.
 
 pub mod admin;
+pub mod buffers;
 pub mod cli;
 pub mod clock;
 pub mod cluster;

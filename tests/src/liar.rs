@@ -13,6 +13,7 @@ use std::{
     time::Duration,
 };
 
+use bytes::Bytes;
 use shoal_peer::{
     lane::LaneSender,
     secure::Credentials,
@@ -177,7 +178,7 @@ impl Lie {
             let mut noise = vec![0; geometry.len(piece) as usize];
             fastrand::Rng::with_seed(piece.into()).fill(&mut noise);
             let header = LaneHeader { channel: self.channel, piece, len_bytes: geometry.len(piece) };
-            self.lane.send(header, &noise).await.ok()?;
+            self.lane.send(header, &Bytes::from(noise), 0).await.ok()?;
         }
         Some(())
     }

@@ -15,14 +15,16 @@ use tokio::task::spawn_blocking;
 
 use super::{Asker, Cluster, Owner, nobody, nonsense, origin_failed};
 use crate::{
+    buffers::Buffers,
     content::{Blob, ContentError, Interrupted},
     exchange::Fetching,
+    lane::PieceSource,
     metrics::Source,
     store::{CompleteBlob, PartialBlob},
 };
 
-/// Read from disk at a time: long enough that the way to the reading thread costs nothing in comparison.
-const CHUNK_BYTES: u64 = 512 * 1024;
+/// Read at a time: few calls of the system, and a chunk stays in a core's own cache until it is written out.
+const CHUNK_BYTES: u64 = 256 * 1024;
 
 impl Cluster {
     /// A blob, as soon as its length is known.
@@ -31,7 +33,7 @@ impl Cluster {
         image: &ImageName,
         digest: &Digest,
     ) -> Result<Box<dyn Blob>, ContentError> {
-        if let Some(blob) = self.stored_blob(digest).await {
+        if let Some(blob) = self.stored_blob(digest) {
             return Ok(Box::new(StoredBlob { cluster: self.clone(), blob }));
         }
         if let Some(reason) = self.shared.given_up.reason(digest) {
@@ -41,7 +43,7 @@ impl Cluster {
         let fetching = self.parts().exchange.fetch(*digest, image.clone()).await.map_err(stopped)?;
         let Some(mut fetching) = fetching else {
             // It was completed just now.
-            let blob = self.stored_blob(digest).await.ok_or_else(nobody)?;
+            let blob = self.stored_blob(digest).ok_or_else(nobody)?;
             return Ok(Box::new(StoredBlob { cluster: self.clone(), blob }));
         };
         match fetching.geometry().await {
@@ -94,16 +96,12 @@ impl Cluster {
         }
     }
 
-    async fn stored_blob(&self, digest: &Digest) -> Option<CompleteBlob> {
-        let (store, digest) = (self.parts().store.clone(), *digest);
-        match spawn_blocking(move || store.open_blob(&digest)).await {
-            Ok(Ok(blob)) => blob,
-            Ok(Err(error)) => {
-                tracing::warn!(%digest, %error, "a blob of the store can't be opened");
-                None
-            }
-            Err(_) => None,
-        }
+    fn stored_blob(&self, digest: &Digest) -> Option<CompleteBlob> {
+        // Opening a file is short enough for the reactor.
+        self.parts().store.open_blob(digest).unwrap_or_else(|error| {
+            tracing::warn!(%digest, %error, "a blob of the store can't be opened");
+            None
+        })
     }
 }
 
@@ -119,22 +117,19 @@ impl Blob for StoredBlob {
     }
 
     fn read(self: Box<Self>, range: Range<u64>) -> BoxStream<'static, Result<Bytes, Interrupted>> {
-        let next = |(this, range): (Box<Self>, Range<u64>)| async move {
-            let len_bytes = (range.end - range.start).min(CHUNK_BYTES);
-            if len_bytes == 0 {
+        let next = |(this, range, buffers): (Box<Self>, Range<u64>, Buffers)| async move {
+            if range.is_empty() {
                 return None;
             }
-            let (blob, start) = (this.blob.clone(), range.start);
-            let read =
-                read(len_bytes, move |bytes| blob.read_at(start, bytes).map_err(|error| error.to_string()));
-            let read = read.await;
+            let most = range.start..range.end.min(range.start + CHUNK_BYTES);
+            let read = read(&this.blob, most, &buffers).await;
+            let read_bytes = read.as_ref().map_or(range.end - range.start, |bytes| bytes.len() as u64);
             if read.is_ok() {
-                this.cluster.parts().metrics.received(Source::Disk, len_bytes);
+                this.cluster.parts().metrics.received(Source::Disk, read_bytes);
             }
-            let rest = if read.is_ok() { range.start + len_bytes..range.end } else { range.end..range.end };
-            Some((read, (this, rest)))
+            Some((read, (this, range.start + read_bytes..range.end, buffers)))
         };
-        stream::unfold((self, range), next).boxed()
+        stream::unfold((self, range, Buffers::default()), next).boxed()
     }
 }
 
@@ -152,43 +147,51 @@ impl Blob for ArrivingBlob {
     }
 
     fn read(self: Box<Self>, range: Range<u64>) -> BoxStream<'static, Result<Bytes, Interrupted>> {
-        let next = |(mut this, range): (Box<Self>, Range<u64>)| async move {
+        let next = |(mut this, range, buffers): (Box<Self>, Range<u64>, Buffers)| async move {
             if range.is_empty() {
                 return None;
             }
-            match this.next_chunk(&range).await {
+            match this.next_chunk(&range, &buffers).await {
                 Ok(bytes) => {
                     let rest = range.start + bytes.len() as u64..range.end;
-                    Some((Ok(bytes), (this, rest)))
+                    Some((Ok(bytes), (this, rest, buffers)))
                 }
                 Err(interrupted) => {
                     this.cluster.shared.given_up.insert(this.digest, interrupted.0.clone());
-                    Some((Err(interrupted), (this, range.end..range.end)))
+                    Some((Err(interrupted), (this, range.end..range.end, buffers)))
                 }
             }
         };
-        stream::unfold((self, range), next).boxed()
+        stream::unfold((self, range, Buffers::default()), next).boxed()
     }
 }
 
 impl ArrivingBlob {
     /// The next bytes, up to the end of a piece.
-    async fn next_chunk(&mut self, range: &Range<u64>) -> Result<Bytes, Interrupted> {
+    async fn next_chunk(&mut self, range: &Range<u64>, buffers: &Buffers) -> Result<Bytes, Interrupted> {
         let piece = self.geometry.covering(range.start..range.start + 1).start;
         let partial: PartialBlob = self.fetching.piece(piece).await.map_err(Interrupted)?;
         let end = self.geometry.range(piece).end.min(range.end).min(range.start + CHUNK_BYTES);
-        let start = range.start;
-        read(end - start, move |bytes| partial.read_at(start, bytes).map_err(|error| error.to_string())).await
+        read(&partial, range.start..end, buffers).await
     }
 }
 
-async fn read(
-    len_bytes: u64,
-    fill: impl FnOnce(&mut [u8]) -> Result<(), String> + Send + 'static,
-) -> Result<Bytes, Interrupted> {
-    let reading = spawn_blocking(move || {
-        let mut bytes = vec![0; usize::try_from(len_bytes).unwrap_or(0)];
-        fill(&mut bytes).map(|()| Bytes::from(bytes))
-    });
-    reading.await.map_err(|error| Interrupted(error.to_string()))?.map_err(Interrupted)
+/// Some of `range`, at least a byte of it. What is in memory is read right here: the way to another thread and back costs
+/// more than that.
+async fn read(source: &impl PieceSource, range: Range<u64>, buffers: &Buffers) -> Result<Bytes, Interrupted> {
+    let failed = |error: std::io::Error| Interrupted(error.to_string());
+    let len_bytes = usize::try_from(range.end - range.start).unwrap_or(0);
+    let mut buffer = buffers.take_full(len_bytes);
+    match source.read_cached(range.start, &mut buffer).map_err(failed)? {
+        0 => {
+            let source = source.clone();
+            let reading = spawn_blocking(move || source.read_at(range.start, &mut buffer).map(|()| buffer));
+            let read = reading.await.map_err(std::io::Error::other).and_then(|read| read);
+            read.map(Bytes::from_owner).map_err(failed)
+        }
+        cached_bytes => {
+            buffer.truncate(cached_bytes);
+            Ok(Bytes::from_owner(buffer))
+        }
+    }
 }

@@ -61,6 +61,8 @@ settings! {
         listen: SocketAddr = on(Ipv4Addr::UNSPECIFIED, 5022);
         /// Addresses that others reach the lanes at; found out when empty.
         advertise: Vec<SocketAddr> = Vec::new();
+        /// Whether layers travel unencrypted to and from nodes that have this on, too. They are verified either way.
+        plaintext: bool = false;
     }
 
     /// The endpoint for health, metrics and status.

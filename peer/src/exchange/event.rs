@@ -2,7 +2,6 @@
 
 use std::sync::{Arc, atomic::AtomicBool};
 
-use bytes::BytesMut;
 use shoal_protocol::{
     bitfield::Bitfield,
     chain::Chain,
@@ -17,6 +16,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::{ProgressReceiver, serving::PieceFile};
 use crate::{
+    buffers::Buffer,
     lane::LaneReceiver,
     store::{CompleteBlob, PartialBlob, PartialError, StoreError},
     swarm::BoxStream,
@@ -99,7 +99,7 @@ pub(super) struct UploadJob {
 pub(super) struct ReceivedPiece {
     pub(super) from: NodeId,
     pub(super) piece: PieceIndex,
-    pub(super) bytes: BytesMut,
+    pub(super) bytes: Buffer,
     pub(super) expected: Expected,
 }
 

@@ -5,14 +5,12 @@ use std::{
     time::Duration,
 };
 
-use bytes::BytesMut;
 use shoal_protocol::{
     exchange::{Fault, PieceOutcome, Refused},
     identity::NodeId,
 };
 use tokio::{
     sync::{mpsc, oneshot},
-    task::spawn_blocking,
     time::{MissedTickBehavior, interval, timeout},
 };
 
@@ -21,7 +19,7 @@ use super::{
     event::{Event, Expected, ReceivedPiece, UploadJob},
 };
 use crate::{
-    lane::{LaneError, LaneReceiver, LaneSender},
+    lane::{LaneError, LaneReceiver, LaneSender, Verifier, VerifierPlace},
     metrics::{Counted, Direction},
 };
 
@@ -46,7 +44,6 @@ pub(super) async fn upload(
     events: mpsc::Sender<Event>,
 ) {
     let mut lane = None;
-    let mut buffer = Vec::new();
     loop {
         let Ok(job) = timeout(IDLE, jobs.recv()).await else {
             lane = None;
@@ -54,7 +51,7 @@ pub(super) async fn upload(
         };
         let Some(job) = job else { break };
         let (digest, piece) = (job.digest, job.header.piece);
-        let sent = match send(&shared, to, &mut lane, &job, &mut buffer).await {
+        let sent = match send(&shared, to, &mut lane, &job).await {
             Ok(sent) => sent,
             Err(reason) => {
                 tracing::debug!(%to, %digest, piece, reason, "a piece was not sent");
@@ -73,18 +70,10 @@ async fn send(
     to: NodeId,
     lane: &mut Option<OpenLane>,
     job: &UploadJob,
-    buffer: &mut Vec<u8>,
 ) -> Result<bool, String> {
     if job.cancelled.load(Ordering::Relaxed) {
         return Ok(false);
     }
-    let (file, offset, len_bytes) = (job.file.clone(), job.offset, job.header.len_bytes as usize);
-    let mut bytes = std::mem::take(buffer);
-    let read = spawn_blocking(move || {
-        bytes.resize(len_bytes, 0);
-        file.read_at(offset, &mut bytes).map(|()| bytes)
-    });
-    *buffer = read.await.map_err(|error| error.to_string())??;
     let open = match lane {
         Some(open) => open,
         None => {
@@ -94,7 +83,7 @@ async fn send(
             lane.insert(OpenLane { sender, _counted: shared.metrics.lane(Direction::Out) })
         }
     };
-    open.sender.send(job.header, buffer).await.map_err(|error| error.to_string())?;
+    open.sender.send(job.header, &job.file, job.offset).await.map_err(|error| error.to_string())?;
     Ok(true)
 }
 
@@ -135,8 +124,7 @@ async fn receive_all(
     lane: &mut LaneReceiver,
     events: &mpsc::Sender<Event>,
 ) -> Result<(), LaneError> {
-    let mut buffer = BytesMut::new();
-    while let Some((header, bytes)) = lane.next(buffer).await? {
+    while let Some((header, bytes)) = lane.next().await? {
         let (reply, verdict) = oneshot::channel();
         let asked = events.send(Event::PieceArrived { from, header, reply }).await;
         let (Ok(()), Ok(verdict)) = (asked, verdict.await) else { return Ok(()) };
@@ -144,11 +132,10 @@ async fn receive_all(
             Ok(expected) => {
                 let piece = ReceivedPiece { from, piece: header.piece, bytes, expected };
                 verify_later(shared, piece, events).await;
-                buffer = BytesMut::new();
             }
             // What follows can't be told from a header any more.
             Err(Refused::Length) => return Ok(()),
-            Err(_) => buffer = bytes,
+            Err(_) => {}
         }
     }
     Ok(())
@@ -156,24 +143,23 @@ async fn receive_all(
 
 /// Verifies a piece on a thread of its own, once fewer than the bound are being verified.
 async fn verify_later(shared: &Arc<Shared>, piece: ReceivedPiece, events: &mpsc::Sender<Event>) {
-    let Ok(place) = Arc::clone(&shared.verifiers).acquire_owned().await else { return };
-    let events = events.clone();
-    let metrics = shared.metrics.clone();
+    let place = shared.verifier.place().await;
+    let (shared, events) = (Arc::clone(shared), events.clone());
     tokio::spawn(async move {
         let (from, index, len_bytes) = (piece.from, piece.piece, piece.bytes.len() as u64);
         let digest = piece.expected.arrival.digest;
-        let outcome = verify_and_store(piece).await;
-        drop(place);
+        let outcome = verify_and_store(&shared.verifier, place, piece).await;
         if outcome == PieceOutcome::Corrupt {
-            metrics.verification_failed();
+            tracing::warn!(%from, %digest, piece = index, "sent a piece that does not fit the chain");
+            shared.metrics.verification_failed();
         }
         // An error means that the exchange has stopped.
         let _ = events.send(Event::PieceDone { from, digest, piece: index, len_bytes, outcome }).await;
     });
 }
 
-async fn verify_and_store(piece: ReceivedPiece) -> PieceOutcome {
-    let ReceivedPiece { from, piece: index, bytes, expected } = piece;
+async fn verify_and_store(verifier: &Verifier, place: VerifierPlace, piece: ReceivedPiece) -> PieceOutcome {
+    let ReceivedPiece { piece: index, bytes, expected, .. } = piece;
     let Expected { arrival, mut progress } = expected;
     let digest = arrival.digest;
     let partial = match progress.wait_for(|state| state.partial.is_some() || state.end.is_some()).await {
@@ -181,21 +167,17 @@ async fn verify_and_store(piece: ReceivedPiece) -> PieceOutcome {
         Err(_) => None,
     };
     let Some(partial) = partial else { return PieceOutcome::Lost };
-    let verified = spawn_blocking(move || {
-        if !arrival.check.verify(&bytes) {
+    let store = move |good: bool, bytes: &[u8]| {
+        if !good {
             return PieceOutcome::Corrupt;
         }
-        match partial.write_piece(index, &bytes) {
+        match partial.write_piece(index, bytes) {
             Ok(()) => PieceOutcome::Stored,
             Err(error) => {
                 tracing::warn!(%digest, piece = index, %error, "a verified piece can't be kept");
                 PieceOutcome::Lost
             }
         }
-    });
-    let outcome = verified.await.unwrap_or(PieceOutcome::Lost);
-    if outcome == PieceOutcome::Corrupt {
-        tracing::warn!(%from, %digest, piece = index, "sent a piece that does not fit the chain");
-    }
-    outcome
+    };
+    verifier.verify(place, arrival.check, bytes, store).await.unwrap_or(PieceOutcome::Lost)
 }

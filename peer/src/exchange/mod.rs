@@ -29,12 +29,12 @@ use shoal_protocol::{
     reference::ImageName,
 };
 use shoal_seed::pull::Puller;
-use tokio::sync::{Semaphore, mpsc, oneshot, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::{
     clock::Clock,
     inventory::InventoryHandle,
-    lane::{LaneListener, LaneReceiver},
+    lane::{LaneListener, LaneReceiver, Verifier},
     metrics::Metrics,
     secure::Credentials,
     store::Store,
@@ -96,16 +96,13 @@ struct Shared {
     store: Store,
     metrics: Metrics,
     seed: Option<SeedParts>,
-    /// Bounds the pieces that are verified or wait for it.
-    verifiers: Arc<Semaphore>,
+    verifier: Verifier,
 }
 
 impl ExchangeHandle {
     /// Starts the exchange; lanes that others open come in through `lanes`.
     pub fn start(parts: ExchangeParts, lanes: LaneListener) -> Self {
         let (events, incoming) = mpsc::channel(MAX_EVENTS);
-        // Two pieces for each core that verifies, so that none is ever idle.
-        let verifiers = std::thread::available_parallelism().map_or(2, usize::from) * 2;
         let shared = Arc::new(Shared {
             clock: parts.clock,
             credentials: parts.credentials,
@@ -114,7 +111,7 @@ impl ExchangeHandle {
             store: parts.store,
             metrics: parts.metrics,
             seed: parts.seed,
-            verifiers: Arc::new(Semaphore::new(verifiers)),
+            verifier: Verifier::default(),
         });
         let task = task::Task::new(shared, events.clone(), parts.random_seed);
         tokio::spawn(task.run(incoming, lanes));

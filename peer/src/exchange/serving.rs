@@ -2,6 +2,9 @@
 
 use std::{
     collections::HashMap,
+    fs::File,
+    io,
+    ops::Range,
     time::{Duration, Instant},
 };
 
@@ -13,7 +16,10 @@ use shoal_protocol::{
 };
 
 use super::Shared;
-use crate::store::{CompleteBlob, PartialBlob};
+use crate::{
+    lane::PieceSource,
+    store::{CompleteBlob, PartialBlob},
+};
 
 /// A complete blob that nobody has been sent a piece of for so long is closed.
 const KEEP_OPEN: Duration = Duration::from_secs(120);
@@ -25,12 +31,25 @@ pub(super) enum PieceFile {
     Complete(CompleteBlob),
 }
 
-impl PieceFile {
-    /// Fills `bytes` from `offset`; blocks.
-    pub(super) fn read_at(&self, offset: u64, bytes: &mut [u8]) -> Result<(), String> {
+impl PieceSource for PieceFile {
+    fn read_cached(&self, offset: u64, bytes: &mut [u8]) -> io::Result<usize> {
         match self {
-            Self::Partial(partial) => partial.read_at(offset, bytes).map_err(|error| error.to_string()),
-            Self::Complete(complete) => complete.read_at(offset, bytes).map_err(|error| error.to_string()),
+            Self::Partial(partial) => PieceSource::read_cached(partial, offset, bytes),
+            Self::Complete(complete) => PieceSource::read_cached(complete, offset, bytes),
+        }
+    }
+
+    fn read_at(&self, offset: u64, bytes: &mut [u8]) -> io::Result<()> {
+        match self {
+            Self::Partial(partial) => PieceSource::read_at(partial, offset, bytes),
+            Self::Complete(complete) => PieceSource::read_at(complete, offset, bytes),
+        }
+    }
+
+    fn file(&self, range: Range<u64>) -> Option<&File> {
+        match self {
+            Self::Partial(partial) => partial.file(range),
+            Self::Complete(complete) => complete.file(range),
         }
     }
 }

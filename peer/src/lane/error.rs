@@ -26,14 +26,9 @@ pub enum LaneError {
         /// What came of it.
         received_bytes: usize,
     },
-    /// A header and the piece to send after it disagree.
-    #[error("piece {} has {piece_bytes} bytes, but its header says {}", header.piece, header.len_bytes)]
-    WrongLength {
-        /// The header.
-        header: LaneHeader,
-        /// Length of the piece.
-        piece_bytes: usize,
-    },
+    /// The piece to send could not be read.
+    #[error("a piece could not be read: {0}")]
+    Source(#[source] io::Error),
     /// Nothing moved for too long.
     #[error("no byte moved for {} s", .0.as_secs_f32())]
     Stalled(Duration),

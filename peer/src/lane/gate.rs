@@ -9,7 +9,7 @@ use super::{
     LaneReceiver, STALL_TIMEOUT, TooManyLanes,
     places::{Place, Places},
 };
-use crate::swarm::BoxStream;
+use crate::{buffers::SharedBuffers, swarm::BoxStream};
 
 /// Lanes of one node at a time: one in use, and old ones that have not been noticed to be dead.
 const MAX_LANES_PER_NODE: usize = 4;
@@ -21,6 +21,7 @@ const MAX_LANES: usize = 1024;
 pub struct LaneGate {
     per_node: Places<NodeId>,
     total: Arc<Semaphore>,
+    buffers: SharedBuffers,
 }
 
 /// Counts a lane for as long as it is open.
@@ -32,7 +33,11 @@ pub(super) struct Admission {
 
 impl LaneGate {
     pub(super) fn new() -> Self {
-        Self { per_node: Places::new(MAX_LANES_PER_NODE), total: Arc::new(Semaphore::new(MAX_LANES)) }
+        Self {
+            per_node: Places::new(MAX_LANES_PER_NODE),
+            total: Arc::new(Semaphore::new(MAX_LANES)),
+            buffers: SharedBuffers::default(),
+        }
     }
 
     /// Makes a lane of a stream that `node` opened for it.
@@ -43,6 +48,6 @@ impl LaneGate {
         let of_all = Arc::clone(&self.total).try_acquire_owned().map_err(|_| TooManyLanes(node))?;
         let of_node = self.per_node.take(node).ok_or(TooManyLanes(node))?;
         let admission = Admission { _of_node: of_node, _of_all: of_all };
-        Ok(LaneReceiver::new(node, stream, STALL_TIMEOUT, admission))
+        Ok(LaneReceiver::new(node, stream, STALL_TIMEOUT, self.buffers.get(), admission))
     }
 }

@@ -17,7 +17,7 @@ use tokio::{
 };
 
 use super::{LaneGate, LaneReceiver, places::Places};
-use crate::secure::{self, Credentials};
+use crate::secure::{self, Credentials, LaneStream};
 
 /// Handshakes under way. While there are as many, newcomers wait in the kernel's queue.
 const MAX_HANDSHAKES: usize = 256;
@@ -146,12 +146,15 @@ async fn admit(
 ) -> Option<LaneReceiver> {
     let secured = async {
         secure::tune(&stream)?;
-        secure::accept(BufReader::with_capacity(READ_BUFFER_BYTES, stream), credentials)
+        secure::accept_lane(BufReader::with_capacity(READ_BUFFER_BYTES, stream), credentials)
             .await
             .map_err(io::Error::other)
     };
     let admitted = match secured.await {
-        Ok((node, stream)) => gate.admit(node, Box::new(stream)).map_err(io::Error::other),
+        Ok((node, LaneStream::Tls(stream))) => gate.admit(node, stream).map_err(io::Error::other),
+        Ok((node, LaneStream::Plaintext(stream))) => {
+            gate.admit(node, Box::new(stream)).map_err(io::Error::other)
+        }
         Err(error) => Err(error),
     };
     admitted.inspect_err(|error| tracing::debug!(%from, %error, "refused a lane")).ok()

@@ -4,6 +4,9 @@
 //! that port can't be reached, a stream of the swarm. On it each piece is a [`LaneHeader`] and its bytes. Which piece
 //! goes to whom was agreed on the control stream before.
 //!
+//! Where both sides have it on, a lane over TCP goes on in plaintext after the handshake, and pieces go from the page
+//! cache to the socket by `sendfile`.
+//!
 //! [`LaneHeader`]: shoal_protocol::wire::LaneHeader
 
 mod error;
@@ -13,6 +16,9 @@ mod places;
 mod progress;
 mod receiver;
 mod sender;
+mod socket;
+mod source;
+mod verifier;
 
 #[cfg(test)]
 mod tests;
@@ -25,6 +31,8 @@ pub use listener::LaneListener;
 pub use progress::{Arriving, LaneProgress};
 pub use receiver::LaneReceiver;
 pub use sender::LaneSender;
+pub use source::PieceSource;
+pub use verifier::{Verifier, VerifierPlace};
 
 /// A piece of which no byte moves for so long is given up, and its lane with it: the other side is gone or stuck.
 pub const STALL_TIMEOUT: Duration = Duration::from_secs(30);

@@ -1,28 +1,36 @@
 //! The end of a lane where pieces are sent.
 
-use std::{
-    io::{self, IoSlice},
-    net::SocketAddr,
-    time::Duration,
-};
+use std::{fs::File, io, net::SocketAddr, ops::Range, time::Duration};
 
 use shoal_protocol::{identity::NodeId, wire::LaneHeader};
-use tokio::{io::AsyncWriteExt, net::TcpStream, time::timeout};
+use tokio::{io::AsyncWriteExt, net::TcpStream, task::spawn_blocking, time::timeout};
 
-use super::{LaneError, LaneOpenError, STALL_TIMEOUT};
+use super::{LaneError, LaneOpenError, PieceSource, STALL_TIMEOUT, socket};
 use crate::{
-    secure::{self, Credentials, SecureStream},
-    swarm::{BoxStream, Protocol, SwarmHandle},
+    secure::{self, Credentials, LaneStream},
+    swarm::{AsyncReadWrite, BoxStream, Protocol, SwarmHandle},
 };
 
 /// For connecting to one address: a host that does not answer by then is behind something that swallows packets.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
+/// Read, encrypted and handed to the kernel at a time: few system calls, and all of it stays in a core's own cache.
+const CHUNK_BYTES: usize = 256 * 1024;
+
 /// Sends pieces to one node.
 pub struct LaneSender {
-    stream: BoxStream,
+    stream: Stream,
+    /// Room for a header and a chunk.
+    buffer: Vec<u8>,
     pub(super) stall_timeout: Duration,
     address: Option<SocketAddr>,
+}
+
+enum Stream {
+    /// Encrypted, by TLS or by the swarm.
+    Secure(BoxStream),
+    /// Plain, as both sides agreed.
+    Plaintext(TcpStream),
 }
 
 impl LaneSender {
@@ -40,14 +48,14 @@ impl LaneSender {
         let mut attempts = Vec::new();
         for &address in addresses {
             match connect(credentials, node, address).await {
-                Ok(stream) => return Ok(Self::new(Box::new(stream), Some(address))),
+                Ok(stream) => return Ok(Self::new(stream, Some(address))),
                 Err(reason) => attempts.push((address, reason.to_string())),
             }
         }
         match swarm.open(node, Protocol::Lane).await {
             Ok(stream) => {
                 tracing::debug!(%node, ?attempts, "no lane address answers, sending pieces through the swarm");
-                Ok(Self::new(stream, None))
+                Ok(Self::new(Stream::Secure(stream), None))
             }
             Err(fallback) => Err(LaneOpenError { node, attempts, fallback }),
         }
@@ -58,21 +66,36 @@ impl LaneSender {
         self.address
     }
 
-    /// Sends one piece: returns when it is handed to the kernel, or to the swarm. A future that is dropped may leave
-    /// half a piece behind, so the lane has to be dropped with it.
+    /// Whether both sides agreed to go on without encryption.
+    pub fn is_plaintext(&self) -> bool {
+        matches!(self.stream, Stream::Plaintext(_))
+    }
+
+    /// Sends the piece that begins at `offset` in `source`: returns when it is handed to the kernel, or to the swarm. A
+    /// future that is dropped may leave half a piece behind, so the lane has to be dropped with it.
     ///
     /// # Errors
-    /// When the header is not that of the piece, the other side stops reading, or the connection breaks.
-    pub async fn send(&mut self, header: LaneHeader, piece: &[u8]) -> Result<(), LaneError> {
-        let piece_bytes = piece.len();
-        if usize::try_from(header.len_bytes) != Ok(piece_bytes) {
-            return Err(LaneError::WrongLength { header, piece_bytes });
-        }
-        let header = header.to_bytes();
+    /// When the header can't be one, the piece can't be read, the other side stops reading or the connection breaks. The
+    /// lane is of no use then.
+    pub async fn send(
+        &mut self,
+        header: LaneHeader,
+        source: &impl PieceSource,
+        offset: u64,
+    ) -> Result<(), LaneError> {
+        let head = header.to_bytes();
         // A header the other side would refuse must not leave this one.
-        LaneHeader::from_bytes(&header).map_err(LaneError::Malformed)?;
-        self.write(&mut [IoSlice::new(&header), IoSlice::new(piece)]).await?;
-        let flushed = timeout(self.stall_timeout, self.stream.flush()).await;
+        LaneHeader::from_bytes(&head).map_err(LaneError::Malformed)?;
+        self.buffer.resize(LaneHeader::LEN + CHUNK_BYTES, 0);
+        self.buffer[..LaneHeader::LEN].copy_from_slice(&head);
+        let range = offset..offset + u64::from(header.len_bytes);
+        match source.file(range.clone()) {
+            Some(file) if self.is_plaintext() && cfg!(target_os = "linux") => {
+                self.send_file(file, source, range).await?;
+            }
+            _ => self.send_read(source, range).await?,
+        }
+        let flushed = timeout(self.stall_timeout, self.stream.io().flush()).await;
         Ok(flushed.map_err(|_| LaneError::Stalled(self.stall_timeout))??)
     }
 
@@ -81,35 +104,111 @@ impl LaneSender {
     /// # Errors
     /// When the connection breaks before.
     pub async fn close(mut self) -> Result<(), LaneError> {
-        let closed = timeout(self.stall_timeout, self.stream.shutdown()).await;
+        let closed = timeout(self.stall_timeout, self.stream.io().shutdown()).await;
         Ok(closed.map_err(|_| LaneError::Stalled(self.stall_timeout))??)
     }
 
-    fn new(stream: BoxStream, address: Option<SocketAddr>) -> Self {
-        Self { stream, stall_timeout: STALL_TIMEOUT, address }
+    fn new(stream: Stream, address: Option<SocketAddr>) -> Self {
+        Self { stream, buffer: Vec::new(), stall_timeout: STALL_TIMEOUT, address }
     }
 
-    /// Header and piece leave together and uncopied; the stall counts from the last byte that went.
-    async fn write(&mut self, mut parts: &mut [IoSlice<'_>]) -> Result<(), LaneError> {
-        while !parts.is_empty() {
-            let written = timeout(self.stall_timeout, self.stream.write_vectored(parts)).await;
+    /// Sends the header, which stands in the buffer, and the piece by reading it.
+    async fn send_read(&mut self, source: &impl PieceSource, range: Range<u64>) -> Result<(), LaneError> {
+        let (mut filled, mut at) = (LaneHeader::LEN, range.start);
+        loop {
+            let left_bytes = usize::try_from(range.end - at).unwrap_or(usize::MAX);
+            let end = self.buffer.len().min(filled.saturating_add(left_bytes));
+            let read_bytes = self.read(source, at, filled..end).await?;
+            self.write(filled + read_bytes).await?;
+            at += read_bytes as u64;
+            if at == range.end {
+                return Ok(());
+            }
+            filled = 0;
+        }
+    }
+
+    /// Sends the header, which stands in the buffer, and the piece without its bytes ever being in this process, as far
+    /// as they are in memory: `sendfile` would wait for the disk, on a thread that must not.
+    async fn send_file(
+        &mut self,
+        file: &File,
+        source: &impl PieceSource,
+        range: Range<u64>,
+    ) -> Result<(), LaneError> {
+        self.write(LaneHeader::LEN).await?;
+        let mut at = range.start;
+        while at < range.end {
+            let end = range.end.min(at + CHUNK_BYTES as u64);
+            let mut probe = [0];
+            let is_cached =
+                |offset, probe: &mut [u8]| source.read_cached(offset, probe).is_ok_and(|read| read > 0);
+            match &self.stream {
+                Stream::Plaintext(stream) if is_cached(at, &mut probe) && is_cached(end - 1, &mut probe) => {
+                    at += socket::send_file(stream, file, at..end, self.stall_timeout).await?;
+                }
+                _ => {
+                    let len_bytes = usize::try_from(end - at).unwrap_or(0);
+                    let read_bytes = self.read(source, at, 0..len_bytes).await?;
+                    self.write(read_bytes).await?;
+                    at += read_bytes as u64;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Fills some of `part` of the buffer, at least a byte of it unless it is empty. What is in memory is read right
+    /// here: the way to another thread and back costs more than that.
+    async fn read(
+        &mut self,
+        source: &impl PieceSource,
+        offset: u64,
+        part: Range<usize>,
+    ) -> Result<usize, LaneError> {
+        let cached_bytes =
+            source.read_cached(offset, &mut self.buffer[part.clone()]).map_err(LaneError::Source)?;
+        if cached_bytes > 0 || part.is_empty() {
+            return Ok(cached_bytes);
+        }
+        let (source, mut buffer, len_bytes) = (source.clone(), std::mem::take(&mut self.buffer), part.len());
+        let reading = spawn_blocking(move || source.read_at(offset, &mut buffer[part]).map(|()| buffer));
+        let read = reading.await.map_err(io::Error::other).and_then(|read| read);
+        self.buffer = read.map_err(LaneError::Source)?;
+        Ok(len_bytes)
+    }
+
+    /// Writes the first `len_bytes` of the buffer; the stall counts from the last byte that went.
+    async fn write(&mut self, len_bytes: usize) -> Result<(), LaneError> {
+        let mut rest = &self.buffer[..len_bytes];
+        while !rest.is_empty() {
+            let written = timeout(self.stall_timeout, self.stream.io().write(rest)).await;
             match written.map_err(|_| LaneError::Stalled(self.stall_timeout))?? {
                 0 => return Err(io::Error::from(io::ErrorKind::WriteZero).into()),
-                written => IoSlice::advance_slices(&mut parts, written),
+                written => rest = &rest[written..],
             }
         }
         Ok(())
     }
 }
 
-async fn connect(
-    credentials: &Credentials,
-    node: NodeId,
-    address: SocketAddr,
-) -> io::Result<SecureStream<TcpStream>> {
+impl Stream {
+    fn io(&mut self) -> &mut (dyn AsyncReadWrite + Send + Unpin) {
+        match self {
+            Self::Secure(stream) => stream,
+            Self::Plaintext(stream) => stream,
+        }
+    }
+}
+
+async fn connect(credentials: &Credentials, node: NodeId, address: SocketAddr) -> io::Result<Stream> {
     let connecting = timeout(CONNECT_TIMEOUT, TcpStream::connect(address)).await;
     let stream = connecting.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
     secure::tune(&stream)?;
-    let (_, stream) = secure::connect(stream, credentials, Some(node)).await.map_err(io::Error::other)?;
-    Ok(stream)
+    // Each time a chunk is encrypted, it goes to the kernel in one call.
+    let secured = secure::connect_lane(stream, credentials, node, CHUNK_BYTES).await;
+    Ok(match secured.map_err(io::Error::other)? {
+        LaneStream::Tls(stream) => Stream::Secure(stream),
+        LaneStream::Plaintext(stream) => Stream::Plaintext(stream),
+    })
 }

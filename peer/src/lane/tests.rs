@@ -1,12 +1,18 @@
 use std::{
+    io::{self, Write},
     net::{Ipv4Addr, SocketAddr},
+    ops::Range,
+    os::unix::fs::FileExt,
+    sync::Arc,
     time::Duration,
 };
 
-use bytes::BytesMut;
 use proptest::prelude::*;
 use shoal_protocol::{
     bounds::{MAX_PIECE_BYTES, MAX_PIECES},
+    chain::ChainBuilder,
+    digest::{Algorithm, Digest},
+    geometry::Geometry,
     identity::{NodeId, NodeKey},
     membership::ClusterKey,
     wire::{Channel, LaneHeader},
@@ -18,8 +24,11 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use super::{LaneError, LaneGate, LaneListener, LaneReceiver, LaneSender, TooManyLanes};
+use super::{
+    LaneError, LaneGate, LaneListener, LaneReceiver, LaneSender, PieceSource, TooManyLanes, Verifier,
+};
 use crate::{
+    buffers::Buffer,
     secure::Credentials,
     swarm::{self, OpenReason, Protocol, SwarmConfig, SwarmEvent, SwarmHandle},
 };
@@ -27,6 +36,35 @@ use crate::{
 const PATIENCE: Duration = Duration::from_secs(60);
 const LOCALHOST: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 const PIECE_BYTES: usize = MAX_PIECE_BYTES as usize;
+
+/// A file of which every other part is in memory.
+#[derive(Clone)]
+struct Memory(Arc<Vec<u8>>);
+
+impl Memory {
+    const PART_BYTES: u64 = 100_000;
+
+    fn new(bytes: Vec<u8>) -> Self {
+        Self(Arc::new(bytes))
+    }
+}
+
+impl PieceSource for Memory {
+    fn read_cached(&self, offset: u64, bytes: &mut [u8]) -> io::Result<usize> {
+        let part = offset / Self::PART_BYTES;
+        let in_part = usize::try_from((part + 1) * Self::PART_BYTES - offset).unwrap().min(bytes.len());
+        let in_memory = offset + in_part as u64 <= self.0.len() as u64 && part.is_multiple_of(2);
+        let cached_bytes = if in_memory { in_part } else { 0 };
+        self.read_at(offset.min(self.0.len() as u64), &mut bytes[..cached_bytes]).map(|()| cached_bytes)
+    }
+
+    fn read_at(&self, offset: u64, bytes: &mut [u8]) -> io::Result<()> {
+        let start = usize::try_from(offset).unwrap();
+        let found = self.0.get(start..start + bytes.len()).ok_or(io::ErrorKind::UnexpectedEof)?;
+        bytes.copy_from_slice(found);
+        Ok(())
+    }
+}
 
 fn credentials(secret: u8, cluster: u8) -> Credentials {
     Credentials::new(NodeKey::from_secret([secret; 32]), ClusterKey::from_root([cluster; 32])).unwrap()
@@ -65,22 +103,22 @@ async fn carry_64_mib(mut sender: LaneSender, mut receiver: LaneReceiver) {
     let last = 1000;
     let sending = tokio::spawn(async move {
         for number in 0..PIECES {
-            sender.send(header(number, PIECE_BYTES), &piece(number, PIECE_BYTES)).await.unwrap();
+            let source = Memory::new(piece(number, PIECE_BYTES));
+            sender.send(header(number, PIECE_BYTES), &source, 0).await.unwrap();
         }
-        sender.send(header(PIECES, last), &piece(PIECES, last)).await.unwrap();
-        sender.send(header(PIECES + 1, 0), &[]).await.unwrap();
+        let source = Memory::new(piece(PIECES, last));
+        sender.send(header(PIECES, last), &source, 0).await.unwrap();
+        sender.send(header(PIECES + 1, 0), &source, 0).await.unwrap();
         sender.close().await.unwrap();
     });
-    let mut buffer = BytesMut::new();
     for number in 0..=PIECES + 1 {
         let expected =
             piece(number, [PIECE_BYTES, last, 0][number.saturating_sub(PIECES - 1).min(2) as usize]);
-        let (got, bytes) = receiver.next(buffer).await.unwrap().unwrap();
+        let (got, bytes) = receiver.next().await.unwrap().unwrap();
         assert_eq!(got, header(number, expected.len()));
-        assert!(bytes == expected, "piece {number} differs");
-        buffer = bytes;
+        assert!(*bytes == expected, "piece {number} differs");
     }
-    assert!(receiver.next(buffer).await.unwrap().is_none(), "the lane ends where it should");
+    assert!(receiver.next().await.unwrap().is_none(), "the lane ends where it should");
     assert_eq!(receiver.progress().total_bytes(), u64::from(PIECES) * PIECE_BYTES as u64 + last as u64);
     sending.await.unwrap();
 }
@@ -120,6 +158,102 @@ async fn a_lane_through_the_swarm_carries_the_right_bytes() {
     .await;
     let receiver = LaneGate::new().admit(from, stream).unwrap();
     carry_64_mib(sender, receiver).await;
+}
+
+/// A file on the disk, as the store has it.
+#[derive(Clone)]
+struct OnDisk(Arc<std::fs::File>);
+
+impl OnDisk {
+    fn new(bytes: &[u8]) -> Self {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(bytes).unwrap();
+        Self(Arc::new(file))
+    }
+}
+
+impl PieceSource for OnDisk {
+    fn read_cached(&self, offset: u64, bytes: &mut [u8]) -> io::Result<usize> {
+        self.0.read_at(bytes, offset)
+    }
+
+    fn read_at(&self, offset: u64, bytes: &mut [u8]) -> io::Result<()> {
+        self.0.read_exact_at(bytes, offset)
+    }
+
+    fn file(&self, _range: Range<u64>) -> Option<&std::fs::File> {
+        Some(&self.0)
+    }
+}
+
+fn with_plaintext(secret: u8) -> Credentials {
+    let (key, cluster) = (NodeKey::from_secret([secret; 32]), ClusterKey::from_root([9; 32]));
+    Credentials::with_plaintext_lanes(key, cluster).unwrap()
+}
+
+async fn lane(left: &Credentials, right: &Credentials) -> (LaneSender, LaneReceiver) {
+    let (swarm, _events) = start_swarm(left);
+    let mut listener = LaneListener::bind(LOCALHOST, right.clone()).await.unwrap();
+    let addresses = [listener.address()];
+    let sender = LaneSender::open(left, &swarm, right.node_id(), &addresses).await.unwrap();
+    let (_, receiver) = timeout(PATIENCE, listener.accept()).await.unwrap().unwrap();
+    (sender, receiver)
+}
+
+#[tokio::test]
+async fn a_lane_is_in_plaintext_where_both_sides_allow_it_and_nowhere_else() {
+    let sides = |secret| [(credentials(secret, 9), false), (with_plaintext(secret), true)];
+    for (left, left_allows) in sides(1) {
+        for (right, right_allows) in sides(2) {
+            let (sender, receiver) = lane(&left, &right).await;
+            assert_eq!(sender.is_plaintext(), left_allows && right_allows);
+            carry_64_mib(sender, receiver).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn pieces_go_from_files_into_a_lane_in_plaintext() {
+    let (mut sender, mut receiver) = lane(&with_plaintext(1), &with_plaintext(2)).await;
+    assert!(sender.is_plaintext());
+    let bytes = piece(0, PIECE_BYTES + 1000);
+    let file = OnDisk::new(&bytes);
+    let sending = tokio::spawn(async move {
+        sender.send(header(0, PIECE_BYTES), &file, 1000).await.unwrap();
+        sender.send(header(1, 1000), &file, 0).await.unwrap();
+        // The file is shorter than that.
+        assert!(matches!(
+            sender.send(header(2, 10), &file, bytes.len() as u64).await,
+            Err(LaneError::Source(_))
+        ));
+    });
+    let expected = piece(0, PIECE_BYTES + 1000);
+    assert!(*receiver.next().await.unwrap().unwrap().1 == expected[1000..]);
+    assert!(*receiver.next().await.unwrap().unwrap().1 == expected[..1000]);
+    sending.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_lie_in_plaintext_is_still_caught() {
+    let blob = piece(3, 100_000);
+    let geometry = Geometry::new(blob.len() as u64, 65_536).unwrap();
+    let mut builder = ChainBuilder::new(Digest::of(Algorithm::Sha256, &blob), geometry);
+    blob.chunks(65_536).for_each(|piece| builder.push(piece).unwrap());
+    let chain = builder.sign(&NodeKey::from_secret([1; 32]), None);
+
+    let (mut sender, mut receiver) = lane(&with_plaintext(1), &with_plaintext(2)).await;
+    let mut lie = blob[..65_536].to_vec();
+    lie[40_000] ^= 1;
+    for bytes in [lie, blob[..65_536].to_vec()] {
+        sender.send(header(0, 65_536), &OnDisk::new(&bytes), 0).await.unwrap();
+    }
+    let verifier = Verifier::default();
+    for expected in [false, true] {
+        let (header, bytes) = receiver.next().await.unwrap().unwrap();
+        let check = chain.check(header.piece).unwrap();
+        let verdict = verifier.verify(verifier.place().await, check, bytes, |good, _| good).await;
+        assert_eq!(verdict, Some(expected));
+    }
 }
 
 #[tokio::test]
@@ -172,10 +306,10 @@ async fn a_receiver_that_never_reads_stalls_the_sender_and_takes_a_bounded_amoun
     let mut sender = LaneSender::open(&left, &swarm, right.node_id(), &[listener.address()]).await.unwrap();
     let (_, _unread) = listener.accept().await.unwrap();
     sender.stall_timeout = Duration::from_secs(1);
-    let bytes = piece(0, PIECE_BYTES);
+    let source = Memory::new(piece(0, PIECE_BYTES));
     let mut sent_bytes = 0;
     let stalled = loop {
-        match sender.send(header(0, PIECE_BYTES), &bytes).await {
+        match sender.send(header(0, PIECE_BYTES), &source, 0).await {
             Ok(()) => sent_bytes += PIECE_BYTES,
             Err(error) => break error,
         }
@@ -185,12 +319,12 @@ async fn a_receiver_that_never_reads_stalls_the_sender_and_takes_a_bounded_amoun
 }
 
 /// What a receiver makes of `bytes` followed by the end of the lane.
-async fn receive(bytes: &[u8]) -> Result<Option<(LaneHeader, BytesMut)>, LaneError> {
+async fn receive(bytes: &[u8]) -> Result<Option<(LaneHeader, Buffer)>, LaneError> {
     let (mut near, far) = duplex(64 * 1024);
     near.write_all(bytes).await.unwrap();
     drop(near);
     let mut receiver = LaneGate::new().admit(NodeId([1; 32]), Box::new(far)).unwrap();
-    receiver.next(BytesMut::new()).await
+    receiver.next().await
 }
 
 #[tokio::test]
@@ -208,16 +342,15 @@ async fn malformed_frames_are_named() {
 }
 
 #[tokio::test]
-async fn a_header_that_is_not_the_piece_s_is_not_sent() {
+async fn a_piece_that_cannot_be_is_not_sent() {
     let (left, right) = (credentials(1, 9), credentials(2, 9));
     let (swarm, _events) = start_swarm(&left);
     let listener = LaneListener::bind(LOCALHOST, right.clone()).await.unwrap();
     let mut sender = LaneSender::open(&left, &swarm, right.node_id(), &[listener.address()]).await.unwrap();
-    let wrong = sender.send(header(0, 10), &[0; 9]).await;
-    assert!(matches!(wrong, Err(LaneError::WrongLength { piece_bytes: 9, .. })));
-    let too_long = vec![0; PIECE_BYTES + 1];
-    let wrong = sender.send(header(0, too_long.len()), &too_long).await;
-    assert!(matches!(wrong, Err(LaneError::Malformed(_))));
+    let short = Memory::new(vec![0; 9]);
+    assert!(matches!(sender.send(header(0, 10), &short, 0).await, Err(LaneError::Source(_))));
+    let too_long = sender.send(header(0, PIECE_BYTES + 1), &short, 0).await;
+    assert!(matches!(too_long, Err(LaneError::Malformed(_))));
 }
 
 #[tokio::test]
@@ -227,7 +360,7 @@ async fn progress_shows_the_piece_that_arrives_and_a_stall_ends_it() {
     receiver.stall_timeout = Duration::from_secs(1);
     let progress = receiver.progress();
     assert_eq!(progress.arriving(), None);
-    let receiving = tokio::spawn(async move { receiver.next(BytesMut::new()).await });
+    let receiving = tokio::spawn(async move { receiver.next().await });
     near.write_all(&header(7, 1000).to_bytes()).await.unwrap();
     near.write_all(&[0; 400]).await.unwrap();
     let seen = async {

@@ -31,7 +31,11 @@ pub(super) fn credentials(config: &Config) -> Result<Credentials, StartError> {
         .map_err(|error| StartError(format!("can't read cluster_key_file {path}: {error}")))?;
     let cluster =
         ClusterKey::parse(&text).map_err(|error| StartError(format!("cluster_key_file {path}: {error}")))?;
-    Credentials::new(key, cluster).map_err(|error| StartError(error.to_string()))
+    let credentials = match config.lane.plaintext {
+        false => Credentials::new(key, cluster),
+        true => Credentials::with_plaintext_lanes(key, cluster),
+    };
+    credentials.map_err(|error| StartError(error.to_string()))
 }
 
 /// What proves to others that this node is a seed; a peer needs no proof.

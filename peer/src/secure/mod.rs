@@ -5,6 +5,7 @@
 //! gets a TLS handshake, a version and a nonce, and learns nothing more.
 
 mod identity;
+mod lane;
 mod proof;
 mod socket;
 mod tls;
@@ -23,6 +24,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsStream;
 
 pub(crate) use identity::{keypair, node_id, peer_id};
+pub(crate) use lane::{LaneStream, accept_lane, connect_lane};
 pub(crate) use socket::tune;
 
 /// How long the whole handshake may take. A member on a loaded machine needs a fraction of it, and a stranger holds
@@ -41,6 +43,9 @@ struct Secrets {
     cluster: ClusterKey,
     client: Arc<ClientConfig>,
     server: Arc<ServerConfig>,
+    /// For lanes; differ only where those may go on in plaintext.
+    lane_client: Arc<ClientConfig>,
+    lane_server: Arc<ServerConfig>,
 }
 
 /// Why a node's credentials can't be made ready for TLS.
@@ -101,8 +106,27 @@ impl Credentials {
     /// # Errors
     /// When no certificate can be made, for want of randomness.
     pub fn new(key: NodeKey, cluster: ClusterKey) -> Result<Self, CredentialsError> {
+        Self::with_lanes(key, cluster, false)
+    }
+
+    /// The same for a node whose lanes go on in plaintext after the handshake, where the other side has that on, too.
+    ///
+    /// # Errors
+    /// When no certificate can be made, for want of randomness.
+    pub fn with_plaintext_lanes(key: NodeKey, cluster: ClusterKey) -> Result<Self, CredentialsError> {
+        Self::with_lanes(key, cluster, true)
+    }
+
+    fn with_lanes(key: NodeKey, cluster: ClusterKey, plaintext: bool) -> Result<Self, CredentialsError> {
         let (client, server) = tls::configs(&key)?;
-        Ok(Self(Arc::new(Secrets { key, cluster, client: Arc::new(client), server: Arc::new(server) })))
+        let (client, server) = (Arc::new(client), Arc::new(server));
+        let (lane_client, lane_server) = if plaintext {
+            let (client, server) = tls::allow_plaintext(&client, &server);
+            (Arc::new(client), Arc::new(server))
+        } else {
+            (Arc::clone(&client), Arc::clone(&server))
+        };
+        Ok(Self(Arc::new(Secrets { key, cluster, client, server, lane_client, lane_server })))
     }
 
     /// This node.
@@ -139,8 +163,20 @@ pub async fn connect<S>(
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
+    connect_by(&credentials.0.client, io, credentials, expected).await
+}
+
+async fn connect_by<S>(
+    config: &Arc<ClientConfig>,
+    io: S,
+    credentials: &Credentials,
+    expected: Option<NodeId>,
+) -> Result<(NodeId, SecureStream<S>), SecureError>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
     let handshake = async {
-        let (node, mut stream) = tls::connect(io, Arc::clone(&credentials.0.client)).await?;
+        let (node, mut stream) = tls::connect(io, Arc::clone(config)).await?;
         if let Some(expected) = expected.filter(|&expected| expected != node) {
             return Err(SecureError::WrongNode { expected, found: node });
         }
@@ -158,11 +194,12 @@ pub async fn accept<S>(io: S, credentials: &Credentials) -> Result<(NodeId, Secu
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    accept_within(HANDSHAKE_TIMEOUT, io, credentials).await
+    accept_within(HANDSHAKE_TIMEOUT, &credentials.0.server, io, credentials).await
 }
 
 async fn accept_within<S>(
     timeout: Duration,
+    config: &Arc<ServerConfig>,
     io: S,
     credentials: &Credentials,
 ) -> Result<(NodeId, SecureStream<S>), SecureError>
@@ -170,7 +207,7 @@ where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let handshake = async {
-        let (node, mut stream) = tls::accept(io, Arc::clone(&credentials.0.server)).await?;
+        let (node, mut stream) = tls::accept(io, Arc::clone(config)).await?;
         proof::respond(&mut stream, credentials, node).await?;
         Ok((node, stream))
     };

@@ -228,7 +228,8 @@ async fn a_dripping_handshake_ends_in_time() {
         #[allow(unreachable_code)]
         io::Result::Ok(())
     });
-    let refused = accept_within(limit, far, &credentials(2, 9)).await.map(drop).unwrap_err();
+    let host = credentials(2, 9);
+    let refused = accept_within(limit, &host.0.server, far, &host).await.map(drop).unwrap_err();
     assert!(matches!(refused, SecureError::Timeout(after) if after == limit), "{refused}");
     assert!(dripping.await.unwrap().is_err(), "the connection is closed");
 }
@@ -237,7 +238,7 @@ async fn a_dripping_handshake_ends_in_time() {
 async fn a_silent_stranger_after_tls_ends_in_time() {
     let (near, far) = duplex(64 * 1024);
     let responder = credentials(2, 9);
-    let accepting = accept_within(Duration::from_millis(500), far, &responder);
+    let accepting = accept_within(Duration::from_millis(500), &responder.0.server, far, &responder);
     let stranger = credentials(1, 8);
     let (refused, _stream) = tokio::join!(accepting, tls_only(near, &stranger));
     assert!(matches!(refused, Err(SecureError::Timeout(_))));

@@ -28,6 +28,23 @@ use super::{CredentialsError, SecureError, identity};
 /// Tells Shoal apart from anything else that speaks TLS, before a byte of ours is sent.
 const ALPN: &[u8] = b"shoal/1";
 
+/// The same, by a side that agrees to go on without encryption: on lanes only, and only where both sides say so.
+const PLAINTEXT_ALPN: &[u8] = b"shoal/1+plaintext";
+
+/// The same configurations for lanes that may go on in plaintext.
+pub(super) fn allow_plaintext(client: &ClientConfig, server: &ServerConfig) -> (ClientConfig, ServerConfig) {
+    let protocols = vec![PLAINTEXT_ALPN.to_vec(), ALPN.to_vec()];
+    let mut configs = (client.clone(), server.clone());
+    configs.0.alpn_protocols.clone_from(&protocols);
+    configs.1.alpn_protocols = protocols;
+    configs
+}
+
+/// Whether both sides agreed to go on in plaintext.
+pub(super) fn agreed_on_plaintext<S>(stream: &TlsStream<S>) -> bool {
+    stream.get_ref().1.alpn_protocol() == Some(PLAINTEXT_ALPN)
+}
+
 /// TLS configurations for both directions, with a fresh certificate of `key`.
 pub(super) fn configs(key: &NodeKey) -> Result<(ClientConfig, ServerConfig), CredentialsError> {
     let failed = |error: &dyn std::fmt::Display| CredentialsError(error.to_string());

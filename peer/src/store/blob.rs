@@ -34,6 +34,19 @@ impl CompleteBlob {
         })
     }
 
+    /// Reads what is in memory of the bytes from `offset` on. Never waits for the disk: less than asked for, or nothing,
+    /// is to be had by [`Self::read_at`].
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn read_cached(&self, offset: u64, bytes: &mut [u8]) -> Result<usize, StoreError> {
+        self.file.read_cached(offset, bytes).map_err(|source| StoreError::Disk {
+            action: "read",
+            path: self.path.clone(),
+            source,
+        })
+    }
+
     /// The open file, to stream from; `None` on a disk that has no such thing. Its position is shared: read by
     /// offset.
     pub fn std_file(&self) -> Option<&File> {

@@ -36,6 +36,12 @@ pub trait DiskFile: fmt::Debug + Send + Sync {
     /// Fills `bytes` from `offset`; fails when the file ends before.
     fn read_at(&self, offset: u64, bytes: &mut [u8]) -> io::Result<()>;
 
+    /// Reads what is in memory of the bytes from `offset` on, and never waits for the disk: less than asked for, or
+    /// nothing, says nothing about the file.
+    fn read_cached(&self, _offset: u64, _bytes: &mut [u8]) -> io::Result<usize> {
+        Ok(0)
+    }
+
     /// Writes all of `bytes` at `offset`.
     fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()>;
 

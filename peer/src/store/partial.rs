@@ -1,6 +1,10 @@
 //! A blob that is being written, piece by piece.
 
-use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::{
+    fs::File,
+    ops::Range,
+    sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
+};
 
 use shoal_protocol::{
     bitfield::Bitfield,
@@ -32,6 +36,8 @@ pub(super) struct Writing {
     file: Arc<dyn DiskFile>,
     /// Writers hold it to read, so that no write can land in a file that has its final name.
     phase: RwLock<Phase>,
+    /// Held while a piece is written: the kernel lets one write into a file at a time, and others burn a core meanwhile.
+    turn: Mutex<()>,
     /// Taken by one recording at a time, so that the index never goes back to fewer bits.
     recording: Mutex<Recording>,
     pieces: Mutex<Pieces>,
@@ -92,7 +98,10 @@ impl PartialBlob {
         writing.check_len(piece, bytes.len())?;
         let _open = writing.open()?;
         let offset = writing.geometry.range(piece).start;
-        let result = writing.file.write_at(offset, bytes);
+        let result = {
+            let _turn = lock(&writing.turn);
+            writing.file.write_at(offset, bytes)
+        };
         let mut pieces = lock(&writing.pieces);
         pieces.unconfirmed.clear(piece);
         match result {
@@ -123,12 +132,27 @@ impl PartialBlob {
     /// When one of the pieces is not here or unconfirmed, or the disk can't read it.
     pub fn read_at(&self, offset: u64, bytes: &mut [u8]) -> Result<(), PartialError> {
         let writing = &*self.writing;
-        let end = offset.saturating_add(bytes.len() as u64);
-        if end > writing.geometry.blob_bytes() {
-            return Err(PartialError::NotHere { piece: writing.geometry.piece_count() });
-        }
-        writing.check_usable(writing.geometry.covering(offset..end))?;
+        writing.check_range(offset, bytes.len())?;
         writing.file.read_at(offset, bytes).map_err(|source| writing.disk_error("read", source).into())
+    }
+
+    /// Reads what is in memory of the blob's bytes from `offset` on, across pieces as [`Self::read_at`]. Never waits for
+    /// the disk.
+    ///
+    /// # Errors
+    /// When one of the pieces is not here or unconfirmed, or the disk refuses.
+    pub fn read_cached(&self, offset: u64, bytes: &mut [u8]) -> Result<usize, PartialError> {
+        let writing = &*self.writing;
+        writing.check_range(offset, bytes.len())?;
+        writing.file.read_cached(offset, bytes).map_err(|source| writing.disk_error("read", source).into())
+    }
+
+    /// The open file, to send the bytes of `range` from; `None` when one of their pieces is not here or unconfirmed, or on
+    /// a disk that has no such thing.
+    pub fn std_file(&self, range: Range<u64>) -> Option<&File> {
+        let len_bytes = usize::try_from(range.end.checked_sub(range.start)?).ok()?;
+        self.writing.check_range(range.start, len_bytes).ok()?;
+        self.writing.file.std_file()
     }
 
     /// Makes everything written so far durable, then commits that `pieces` are, with the chain known by now.
@@ -207,6 +231,7 @@ impl Writing {
             generation,
             file,
             phase: RwLock::new(Phase::Open),
+            turn: Mutex::new(()),
             pieces: Mutex::new(Pieces { present: recorded.clone(), unconfirmed: recorded.clone() }),
             recording: Mutex::new(Recording { named: false, recorded }),
         }
@@ -272,6 +297,14 @@ impl Writing {
             return Err(PartialError::Length { piece, expected_bytes, found_bytes });
         }
         Ok(())
+    }
+
+    fn check_range(&self, offset: u64, len_bytes: usize) -> Result<(), PartialError> {
+        let end = offset.saturating_add(len_bytes as u64);
+        if end > self.geometry.blob_bytes() {
+            return Err(PartialError::NotHere { piece: self.geometry.piece_count() });
+        }
+        self.check_usable(self.geometry.covering(offset..end))
     }
 
     fn check_usable(&self, wanted: impl IntoIterator<Item = PieceIndex>) -> Result<(), PartialError> {

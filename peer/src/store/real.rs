@@ -14,6 +14,10 @@ use super::disk::{Disk, DiskFile, Kind, Listed, Open};
 const DIR_MODE: u32 = 0o700;
 const FILE_MODE: u32 = 0o600;
 
+/// Written at a time. Longer writes make the kernel take its page cache in blocks of two megabytes and more: memory
+/// that it seldom has at hand, and that the host of a virtual machine may have to bring first.
+const WRITE_BYTES: usize = 512 * 1024;
+
 /// The [`Disk`] of production.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct RealDisk;
@@ -85,8 +89,25 @@ impl DiskFile for RealFile {
         self.0.read_exact_at(bytes, offset)
     }
 
+    #[cfg(target_os = "linux")]
+    fn read_cached(&self, offset: u64, bytes: &mut [u8]) -> io::Result<usize> {
+        use rustix::io::{Errno, ReadWriteFlags, preadv2};
+        let mut parts = [io::IoSliceMut::new(bytes)];
+        match preadv2(&self.0, &mut parts, offset, ReadWriteFlags::NOWAIT) {
+            Ok(read_bytes) => Ok(read_bytes),
+            // Not in memory, or a file system that can't tell: to be read the other way.
+            Err(Errno::AGAIN | Errno::OPNOTSUPP | Errno::INTR) => Ok(0),
+            Err(error) => Err(error.into()),
+        }
+    }
+
     fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
-        self.0.write_all_at(bytes, offset)
+        let mut offset = offset;
+        for part in bytes.chunks(WRITE_BYTES) {
+            self.0.write_all_at(part, offset)?;
+            offset += part.len() as u64;
+        }
+        Ok(())
     }
 
     fn sync_data(&self) -> io::Result<()> {

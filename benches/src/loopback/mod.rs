@@ -1,0 +1,56 @@
+//! What one machine can do over loopback: lanes, a fetch from node to node, and answers of the mirror, each beside the
+//! leanest thing that moves the same bytes.
+//!
+//! The two sides of a transfer are processes, as on two hosts: this program starts itself for the other side. Sides
+//! that are compared take turns within one call, so that whatever else the machine does falls on both.
+
+mod bare;
+mod client;
+mod content;
+mod cpu;
+mod hit;
+mod lane;
+mod nginx;
+mod node;
+mod nodes;
+mod other_side;
+
+use crate::cli::Failure;
+
+/// What to measure.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    /// One lane against bare copies of the same file: over TLS, over TCP, by sendfile
+    Lane(lane::Args),
+    /// A blob from one node's disk to another's: processor time, and where it goes
+    Node(node::Args),
+    /// Answers of the mirror from its store against nginx with the same files
+    Hit(hit::Args),
+    /// The receiving side of `lane`
+    #[command(hide = true)]
+    Receive(lane::ReceiveArgs),
+    /// A node of `node` and `hit`
+    #[command(hide = true)]
+    RunNode(nodes::RunArgs),
+}
+
+/// Measures it.
+///
+/// # Errors
+/// When a side can't be started, or a transfer fails.
+pub fn run(args: Args) -> Result<(), Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    match args.command {
+        Command::Lane(args) => runtime.block_on(lane::run(args)),
+        Command::Node(args) => runtime.block_on(node::run(args)),
+        Command::Hit(args) => runtime.block_on(hit::run(args)),
+        Command::Receive(args) => runtime.block_on(lane::receive(args)),
+        Command::RunNode(args) => runtime.block_on(nodes::serve(args)),
+    }
+}

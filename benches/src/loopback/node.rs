@@ -1,0 +1,140 @@
+//! A blob from one node's disk, through the exchange, to another's.
+
+use std::{
+    fs::File,
+    io::{self, Write},
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
+
+use serde::Serialize;
+use sha2::Digest as _;
+use shoal_protocol::identity::NodeKey;
+
+use super::{
+    client::{self, Client},
+    content::{self, StoredBlob},
+    cpu::CpuTime,
+    nodes,
+};
+use crate::{
+    cli::Failure,
+    record::{OutputArgs, Run, Session},
+    units::Bytes,
+};
+
+const GB: f64 = 1e9;
+const PLAIN_CHUNK_BYTES: usize = 1024 * 1024;
+/// How often the disk of the fetching node is looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(10);
+/// Longer than any fetch takes.
+const PATIENCE: Duration = Duration::from_secs(300);
+
+/// How to measure a fetch.
+#[derive(Debug, clap::Args, Serialize)]
+pub(super) struct Args {
+    /// Length of the blob, which stays in memory as long as there is enough
+    #[arg(long, default_value = "4GiB")]
+    bytes: Bytes,
+    /// Length of its pieces [default: as any node would cut it]
+    #[arg(long)]
+    piece: Option<Bytes>,
+    /// Fetches, each by a fresh node
+    #[arg(long, default_value_t = 3)]
+    runs: u32,
+    /// Folder for the stores
+    #[arg(long, default_value_os_t = std::env::temp_dir())]
+    folder: PathBuf,
+    #[command(flatten)]
+    #[serde(skip)]
+    output: OutputArgs,
+}
+
+pub(super) async fn run(args: Args) -> Result<(), Failure> {
+    let mut session = Session::begin("loopback-node", &args, &args.output)?;
+    let folder = tempfile::tempdir_in(&args.folder)?;
+    session.say("making the blob");
+    let holder_folder = folder.path().join("holder");
+    let key_file = nodes::make_key(folder.path())?;
+    let geometry = content::geometry(args.bytes, args.piece)?;
+    let blob = StoredBlob::make(&holder_folder.join("store"), geometry, &NodeKey::from_secret([1; 32]))?;
+    let (holder, reached) = nodes::start(&holder_folder, &key_file, None)?;
+    for round in 1..=args.runs {
+        let fetcher_folder = folder.path().join("fetcher");
+        let (fetcher, fetching) = nodes::start(&fetcher_folder, &key_file, Some(reached.swarm))?;
+        let plain_write_s = plain_write_s(folder.path(), args.bytes.0)?;
+        let before = (holder.cpu(), fetcher.cpu());
+        let began = Instant::now();
+        // One byte makes it fetch all; the rest is not read, so that the mirror's work is not measured too.
+        let asked = tokio::task::spawn_blocking({
+            let path = client::blob_path(&blob.digest);
+            move || Client::connect(fetching.mirror)?.get(&path, Some("bytes=0-0"))
+        });
+        wait_for(&in_store(&fetcher_folder, &blob)).await?;
+        let elapsed = began.elapsed();
+        asked.await??;
+        let (sent, received) = (holder.cpu() - before.0, fetcher.cpu() - before.1);
+        fetcher.end()?;
+        std::fs::remove_dir_all(&fetcher_folder)?;
+        let gb = args.bytes.0 as f64 / GB;
+        session.add(
+            Run::new("node", round)
+                .with("cpu_s_per_gb", (sent + received).total_s() / gb)
+                .with("holder_user_s_per_gb", sent.user_s / gb)
+                .with("holder_system_s_per_gb", sent.system_s / gb)
+                .with("fetcher_user_s_per_gb", received.user_s / gb)
+                .with("fetcher_system_s_per_gb", received.system_s / gb)
+                .with("bytes_per_s", args.bytes.0 as f64 / elapsed.as_secs_f64())
+                .with("plain_write_s_per_gb", plain_write_s / gb)
+                .with("sha256_bytes_per_s", sha256_bytes_per_s()),
+        )?;
+    }
+    holder.end()?;
+    session.finish("node")?;
+    Ok(())
+}
+
+fn in_store(folder: &Path, blob: &StoredBlob) -> PathBuf {
+    let hex = blob.digest.to_string().replace("sha256:", "");
+    folder.join("store/blobs/sha256").join(&hex[..2]).join(&hex)
+}
+
+async fn wait_for(path: &Path) -> Result<(), Failure> {
+    let appears = async {
+        while !path.exists() {
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    };
+    let waited = tokio::time::timeout(PATIENCE, appears).await;
+    waited.map_err(|_| format!("the blob was not fetched within {} s", PATIENCE.as_secs()).into())
+}
+
+/// Seconds of the processor for writing as much into a new file, and nothing else. It takes the pages from the system
+/// that the fetched blob will have next: the first touch of a page of a virtual machine's memory can cost its host ten
+/// times what copying into it does, which is not Shoal's work. How much of that is left shows in a second file's time.
+fn plain_write_s(folder: &Path, len_bytes: u64) -> io::Result<f64> {
+    let path = folder.join("plain");
+    let mut seconds = 0.0;
+    for _ in 0..2 {
+        let mut file = File::create(&path)?;
+        let chunk = vec![7; PLAIN_CHUNK_BYTES];
+        let before = CpuTime::own();
+        let mut left_bytes = len_bytes;
+        while left_bytes > 0 {
+            let now = chunk.len().min(usize::try_from(left_bytes).unwrap_or(usize::MAX));
+            file.write_all(&chunk[..now])?;
+            left_bytes -= now as u64;
+        }
+        seconds = (CpuTime::own() - before).total_s();
+        std::fs::remove_file(&path)?;
+    }
+    Ok(seconds)
+}
+
+/// What one core hashes of one stream in a second of its time, however many others want it.
+fn sha256_bytes_per_s() -> f64 {
+    let bytes = vec![7; 512 * 1024 * 1024];
+    let before = CpuTime::own();
+    std::hint::black_box(sha2::Sha256::digest(&bytes));
+    bytes.len() as f64 / (CpuTime::own() - before).total_s()
+}
