@@ -6,5 +6,6 @@
 pub mod cli;
 pub mod record;
 pub mod report;
+pub mod rig;
 pub mod sim;
 pub mod units;
