@@ -19,6 +19,9 @@ enum Command {
     Sim(sim::SimArgs),
     /// Show what records say, and compare two of them
     Report(report::ReportArgs),
+    Lab(Box<crate::lab::LabArgs>),
+    #[command(hide = true)]
+    LabAgent,
 }
 
 /// Why a measurement came to nothing; shown to the user as it is.
@@ -40,5 +43,7 @@ fn run(command: Command) -> Result<(), Failure> {
     match command {
         Command::Sim(arguments) => sim::run(&arguments),
         Command::Report(arguments) => report::run(&arguments),
+        Command::Lab(args) => crate::lab::run(&args),
+        Command::LabAgent => crate::lab::serve_lab(),
     }
 }

@@ -4,6 +4,7 @@
 //! one line that sums them up. `report` draws pages from those lines.
 
 pub mod cli;
+pub mod lab;
 pub mod record;
 pub mod report;
 pub mod rig;
