@@ -5,6 +5,7 @@
 
 pub mod cli;
 pub mod lab;
+pub mod latency;
 pub mod record;
 pub mod report;
 pub mod rig;
