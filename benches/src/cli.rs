@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::{chaos, loopback, report, sim};
+use crate::{chaos, lab, latency, loopback, report, sim};
 
 /// How close Shoal comes to what links, processors and disks allow.
 #[derive(Debug, Parser)]
@@ -22,6 +22,10 @@ enum Command {
     Report(report::ReportArgs),
     /// What one machine can do: lanes, a fetch from node to node, and hits, each beside the leanest copy
     Loopback(loopback::Args),
+    Lab(Box<lab::LabArgs>),
+    #[command(hide = true)]
+    LabAgent,
+    Latency(latency::LatencyArgs),
 }
 
 /// Why a measurement came to nothing; shown to the user as it is.
@@ -44,6 +48,9 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Sim(arguments) => sim::run(&arguments),
         Command::Chaos(arguments) => chaos::run(&arguments),
         Command::Report(arguments) => report::run(&arguments),
-        Command::Loopback(args) => loopback::run(args),
+        Command::Loopback(arguments) => loopback::run(arguments),
+        Command::Lab(arguments) => lab::run(&arguments),
+        Command::LabAgent => lab::serve_lab(),
+        Command::Latency(arguments) => latency::run(&arguments),
     }
 }

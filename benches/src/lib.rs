@@ -5,8 +5,11 @@
 
 pub mod chaos;
 pub mod cli;
+pub mod lab;
+pub mod latency;
 pub mod loopback;
 pub mod record;
 pub mod report;
+pub mod rig;
 pub mod sim;
 pub mod units;
