@@ -8,5 +8,6 @@ pub mod cli;
 pub mod loopback;
 pub mod record;
 pub mod report;
+pub mod rig;
 pub mod sim;
 pub mod units;
