@@ -22,6 +22,9 @@ enum Command {
     Report(report::ReportArgs),
     /// What one machine can do: lanes, a fetch from node to node, and hits, each beside the leanest copy
     Loopback(loopback::Args),
+    Lab(Box<crate::lab::LabArgs>),
+    #[command(hide = true)]
+    LabAgent,
 }
 
 /// Why a measurement came to nothing; shown to the user as it is.
@@ -45,5 +48,7 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Chaos(arguments) => chaos::run(&arguments),
         Command::Report(arguments) => report::run(&arguments),
         Command::Loopback(args) => loopback::run(args),
+        Command::Lab(args) => crate::lab::run(&args),
+        Command::LabAgent => crate::lab::serve_lab(),
     }
 }

@@ -5,6 +5,7 @@
 
 pub mod chaos;
 pub mod cli;
+pub mod lab;
 pub mod loopback;
 pub mod record;
 pub mod report;
