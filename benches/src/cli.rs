@@ -25,6 +25,7 @@ enum Command {
     Lab(Box<crate::lab::LabArgs>),
     #[command(hide = true)]
     LabAgent,
+    Latency(crate::latency::LatencyArgs),
 }
 
 /// Why a measurement came to nothing; shown to the user as it is.
@@ -50,5 +51,6 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Loopback(args) => loopback::run(args),
         Command::Lab(args) => crate::lab::run(&args),
         Command::LabAgent => crate::lab::serve_lab(),
+        Command::Latency(args) => crate::latency::run(&args),
     }
 }

@@ -6,6 +6,7 @@
 pub mod chaos;
 pub mod cli;
 pub mod lab;
+pub mod latency;
 pub mod loopback;
 pub mod record;
 pub mod report;

@@ -34,6 +34,9 @@ pub struct LabArgs {
     /// How many times each case is measured
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub runs: u32,
+    /// How many times a run is tried when the machine turns out to be busy with other things
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=100))]
+    pub tries: u32,
     /// What is measured, in this order [default: shoal, whole_layer, direct if it takes no more than minutes, and
     /// rival if there is a --command]
     #[arg(long, value_enum, value_delimiter = ',')]

@@ -9,7 +9,7 @@ use super::{
     network::{BEST_PAYLOAD_SHARE, Host, burst_bytes},
 };
 use crate::{
-    record::{Idle, Run},
+    record::{Idle, Run, percentile},
     rig::{Process, RigError, Tally, Usage},
 };
 
@@ -166,12 +166,6 @@ pub(super) fn judged(mut run: Run, idle: Option<f64>, outcome: &Outcome) -> Run 
     run
 }
 
-/// The value that `percent` of the sorted ones do not exceed; not a number of none.
-fn percentile(sorted: &[f64], percent: usize) -> f64 {
-    let rank = (sorted.len() * percent).div_ceil(100).max(1);
-    sorted.get(rank - 1).copied().unwrap_or(f64::NAN)
-}
-
 fn usage(processes: &[Process]) -> Usage {
     processes.iter().map(Process::usage).fold(Usage::default(), |sum, one| Usage {
         cpu_s: sum.cpu_s + one.cpu_s,
@@ -189,13 +183,6 @@ fn received_bytes(hosts: &Hosts, args: &LabArgs) -> Result<u64, RigError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn percentiles_are_values_that_were_seen() {
-        let sorted: Vec<f64> = (1..=16).map(f64::from).collect();
-        assert_eq!([50, 99, 100].map(|percent| percentile(&sorted, percent)), [8.0, 16.0, 16.0]);
-        assert!(percentile(&[], 50).is_nan());
-    }
 
     #[test]
     fn a_failed_node_is_told_and_its_run_does_not_count() {

@@ -25,16 +25,11 @@ use tokio::signal::unix::{SignalKind, signal};
 
 pub use args::{Case, LabArgs, Start};
 
+use figures::Setting;
 use hosts::Hosts;
 use needs::Tools;
 
-use crate::{
-    cli::Failure,
-    record::{Run, Session},
-};
-
-/// How often a run is tried on a machine that is busy with other things.
-const MAX_TRIES: u32 = 3;
+use crate::{cli::Failure, record::Session};
 
 /// Runs the command.
 ///
@@ -77,8 +72,10 @@ async fn measure(args: &LabArgs) -> Result<(), Failure> {
     }
     let mut hosts = Hosts::up(args, &tools).await?;
     for number in 1..=args.runs {
+        let link_bytes_per_s = hosts.link_bytes_per_s().await?;
         for case in &cases {
-            measure_case(*case, args, number, &mut hosts, &mut session).await?;
+            let setting = cases::setting(*case, args, number, link_bytes_per_s);
+            measure_case(*case, args, &setting, &mut hosts, &mut session).await?;
         }
     }
     drop(hosts);
@@ -90,12 +87,12 @@ async fn measure(args: &LabArgs) -> Result<(), Failure> {
 async fn measure_case(
     case: Case,
     args: &LabArgs,
-    number: u32,
+    setting: &Setting,
     hosts: &mut Hosts,
     session: &mut Session,
 ) -> Result<(), Failure> {
-    for _ in 0..MAX_TRIES {
-        let run: Run = cases::measure(case, args, number, hosts).await?;
+    for _ in 0..args.tries {
+        let run = cases::measure(case, args, setting, hosts).await?;
         let was_busy = figures::was_busy(&run);
         session.add(run)?;
         if !was_busy {

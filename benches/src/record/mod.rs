@@ -13,7 +13,7 @@ pub(crate) use session::number;
 
 pub use machine::{Idle, Machine};
 pub use session::{OutputArgs, Session, SessionError};
-pub use spread::Spread;
+pub use spread::{Spread, percentile};
 
 /// Figures by name. Names end in their unit, ratios have none: `max_over_bound`, `cpu_s_per_gb`.
 pub type Figures = BTreeMap<String, f64>;

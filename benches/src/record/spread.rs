@@ -29,6 +29,12 @@ impl Spread {
     }
 }
 
+/// The value that `percent` of the sorted values do not exceed, which is one of them; not a number if there is none.
+pub fn percentile(sorted: &[f64], percent: usize) -> f64 {
+    let rank = (sorted.len() * percent).div_ceil(100).max(1);
+    sorted.get(rank - 1).copied().unwrap_or(f64::NAN)
+}
+
 /// How many of the smallest and of the largest of `runs` values lie outside the interval that holds the median with
 /// at least 95 % confidence: the distribution-free interval from the binomial distribution, as in any textbook on
 /// order statistics.
@@ -67,5 +73,12 @@ mod tests {
     fn many_runs_have_a_narrow_interval() {
         let spread = Spread::of((0..1000).map(f64::from)).unwrap();
         assert!(spread.low > 450.0 && spread.high < 549.0, "{spread:?}");
+    }
+
+    #[test]
+    fn percentiles_are_values_that_were_seen() {
+        let sorted: Vec<f64> = (1..=16).map(f64::from).collect();
+        assert_eq!([50, 99, 100].map(|percent| percentile(&sorted, percent)), [8.0, 16.0, 16.0]);
+        assert!(percentile(&[], 50).is_nan());
     }
 }

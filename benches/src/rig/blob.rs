@@ -39,15 +39,15 @@ impl Blob {
         Self::copy(source.take(len_bytes), path).map_err(named())
     }
 
-    /// Writes a manifest that no other is like, as `number` is in it.
+    /// Writes a manifest that no other is like.
     ///
     /// # Errors
     /// When the file can't be written.
-    pub fn manifest(path: &Path, number: u64) -> Result<Self, RigError> {
-        let salt = Self::random(path, 32)?.digest;
+    pub fn manifest(path: &Path) -> Result<Self, RigError> {
+        let config = Self::random(path, 32)?.digest;
         let text = format!(
             "{{\"schemaVersion\":2,\"mediaType\":\"{MANIFEST}\",\"config\":{{\"mediaType\":\"{OCTETS}\",\
-             \"digest\":\"{salt}\",\"size\":2}},\"layers\":[],\"annotations\":{{\"number\":\"{number}\"}}}}"
+             \"digest\":\"{config}\",\"size\":32}},\"layers\":[]}}"
         );
         let written = Self::copy(text.as_bytes(), path);
         let blob = written.map_err(RigError::system(format!("write a manifest to {}", path.display())))?;

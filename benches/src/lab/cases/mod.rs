@@ -25,40 +25,42 @@ pub(super) fn check(cases: &[Case], args: &LabArgs) -> Result<(), RigError> {
     Ok(())
 }
 
+/// What is chosen for a run of a case, and what its links could do.
+pub(super) fn setting(case: Case, args: &LabArgs, number: u32, link_bytes_per_s: f64) -> Setting {
+    Setting { case: case.name(args).to_owned(), number, crowd: crowd_of(case, args), link_bytes_per_s }
+}
+
 /// One run of one case.
 pub(super) async fn measure(
     case: Case,
     args: &LabArgs,
-    number: u32,
+    setting: &Setting,
     hosts: &mut Hosts,
 ) -> Result<Run, RigError> {
-    let name = case.name(args).to_owned();
-    let link_bytes_per_s = hosts.link_bytes_per_s().await?;
-    let setting = Setting { case: name, number, crowd: crowd_of(case, args), link_bytes_per_s };
     match case {
         Case::Shoal => {
             let cluster = shoal::Cluster::start(args, hosts).await?;
             let before = Before::look(hosts, args, &cluster.processes).await?;
-            let outcome = crowd::pull(args, hosts, &setting, &cluster.urls).await?;
-            before.sum_up(hosts, args, &cluster.processes, &outcome, &setting).await
+            let outcome = crowd::pull(args, hosts, setting, &cluster.urls).await?;
+            before.sum_up(hosts, args, &cluster.processes, &outcome, setting).await
         }
         Case::Rival => {
             let rivals = rival::Rivals::start(args, hosts).await?;
             let before = Before::look(hosts, args, &rivals.processes).await?;
-            let outcome = crowd::pull(args, hosts, &setting, &rivals.urls).await?;
-            before.sum_up(hosts, args, &rivals.processes, &outcome, &setting).await
+            let outcome = crowd::pull(args, hosts, setting, &rivals.urls).await?;
+            before.sum_up(hosts, args, &rivals.processes, &outcome, setting).await
         }
         Case::Direct => {
             let urls = vec![hosts.origin_url(); hosts.nodes.len()];
             let before = Before::look(hosts, args, &[]).await?;
-            let outcome = crowd::pull(args, hosts, &setting, &urls).await?;
-            before.sum_up(hosts, args, &[], &outcome, &setting).await
+            let outcome = crowd::pull(args, hosts, setting, &urls).await?;
+            before.sum_up(hosts, args, &[], &outcome, setting).await
         }
         Case::WholeLayer => {
             whole_layer::serve_everywhere(hosts).await?;
             let before = Before::look(hosts, args, &[]).await?;
-            let outcome = whole_layer::pull(args, hosts, &setting).await?;
-            before.sum_up(hosts, args, &[], &outcome, &setting).await
+            let outcome = whole_layer::pull(args, hosts, setting).await?;
+            before.sum_up(hosts, args, &[], &outcome, setting).await
         }
     }
 }
