@@ -54,7 +54,7 @@ pub(super) struct Before {
     idle: Idle,
     tally: Tally,
     received_bytes: u64,
-    cpu_s: f64,
+    usage: Usage,
 }
 
 /// All about a run that is chosen and not seen.
@@ -92,7 +92,7 @@ impl Before {
         Ok(Self {
             tally: hosts.tally().await?,
             received_bytes: received_bytes(hosts, args)?,
-            cpu_s: usage(processes).cpu_s,
+            usage: usage(processes),
             idle: Idle::begin(),
         })
     }
@@ -119,30 +119,35 @@ impl Before {
             .with("link_share", setting.link_bytes_per_s / setting.crowd.rate_bytes_per_s as f64);
         if !processes.is_empty() {
             run = run
-                .with("cpu_s_per_gb", (usage.cpu_s - self.cpu_s) / (delivered_bytes / 1e9))
+                .with("cpu_s_per_gb", (usage.cpu_s - self.usage.cpu_s) / (delivered_bytes / 1e9))
+                .with("cpu_system_s_per_gb", (usage.system_s - self.usage.system_s) / (delivered_bytes / 1e9))
                 .with("rss_peak_mib", usage.peak_rss_mib);
         }
         Ok(judged(run, idle, outcome))
     }
 }
 
-/// Times and how they compare to what is possible.
+/// Times and how they compare to what is possible; only the latter when nobody got anything.
 pub(super) fn timing(outcome: &Outcome, setting: &Setting) -> Run {
     let sorted = |of: fn(&Completion) -> f64| {
         let mut values: Vec<f64> = outcome.completions.iter().map(of).collect();
         values.sort_by(f64::total_cmp);
         values
     };
+    let bound_s = setting.crowd.bound_s();
+    let run = Run::new(setting.case.as_str(), setting.number)
+        .with("bound_s", bound_s)
+        .with("fluid_bound_s", setting.crowd.fluid_bound_s());
+    if outcome.completions.is_empty() {
+        return run;
+    }
     let ended = sorted(|one| one.ended_s);
     let (p50_s, p99_s, max_s) = (percentile(&ended, 50), percentile(&ended, 99), percentile(&ended, 100));
-    let bound_s = setting.crowd.bound_s();
-    let mut run = Run::new(setting.case.as_str(), setting.number)
+    let mut run = run
         .with("p50_s", p50_s)
         .with("p99_s", p99_s)
         .with("max_s", max_s)
         .with("p99_over_p50", p99_s / p50_s)
-        .with("bound_s", bound_s)
-        .with("fluid_bound_s", setting.crowd.fluid_bound_s())
         .with("max_over_bound", max_s / bound_s)
         .with("first_byte_p50_s", percentile(&sorted(|one| one.first_byte_s), 50))
         .with("last_start_s", percentile(&sorted(|one| one.began_s), 100));
@@ -169,6 +174,7 @@ pub(super) fn judged(mut run: Run, idle: Option<f64>, outcome: &Outcome) -> Run 
 fn usage(processes: &[Process]) -> Usage {
     processes.iter().map(Process::usage).fold(Usage::default(), |sum, one| Usage {
         cpu_s: sum.cpu_s + one.cpu_s,
+        system_s: sum.system_s + one.system_s,
         peak_rss_mib: sum.peak_rss_mib.max(one.peak_rss_mib),
     })
 }

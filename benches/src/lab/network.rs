@@ -155,11 +155,18 @@ impl Network {
             let _ = writeln!(on_bridge, "link set {port} gso_max_segs 1");
             let _ = writeln!(on_host, "link set eth0 gso_max_segs 1");
         }
+        if let Some(congestion) = &links.congestion {
+            // By route: the setting of a namespace takes only what the whole machine allows everyone.
+            let _ = writeln!(
+                on_host,
+                "route replace 10.77.0.0/16 dev eth0 scope link src {} congctl {congestion}",
+                host.address(0).ip()
+            );
+        }
         self.ip_batch(BRIDGE, &on_bridge)?;
         self.ip_batch(&name, &on_host)?;
         self.tc_batch(&name, &shaping("eth0", links.rate))?;
-        self.lose(host, links.loss)?;
-        self.choose_congestion(host, links.congestion.as_deref())
+        self.lose(host, links.loss)
     }
 
     fn lose(&self, host: Host, share: f64) -> Result<(), RigError> {
@@ -170,15 +177,6 @@ impl Network {
         command.args(["-w", "-A", "INPUT", "-i", "eth0", "-m", "statistic", "--mode", "random"]);
         command.args(["--probability", &share.to_string(), "-j", "DROP"]);
         run(command, "").map(drop)
-    }
-
-    fn choose_congestion(&self, host: Host, name: Option<&str>) -> Result<(), RigError> {
-        let Some(name) = name else {
-            return Ok(());
-        };
-        let mut command = self.command(host, Path::new("tee"));
-        command.arg("/proc/sys/net/ipv4/tcp_congestion_control");
-        run(command, name).map(drop)
     }
 
     fn add_namespace(&mut self, name: &str) -> Result<(), RigError> {

@@ -27,6 +27,8 @@ pub struct Process {
 pub struct Usage {
     /// Time on processors, user and system.
     pub cpu_s: f64,
+    /// What of it the kernel took, mostly for the network.
+    pub system_s: f64,
     /// The most memory that one process of them had in use at a time.
     pub peak_rss_mib: f64,
 }
@@ -75,7 +77,9 @@ impl Process {
     pub fn usage(&self) -> Usage {
         let mut sum = Usage::default();
         for pid in members(self.child.id()) {
-            sum.cpu_s += cpu_s(pid).unwrap_or_default();
+            let (user_s, system_s) = cpu_s(pid).unwrap_or_default();
+            sum.cpu_s += user_s + system_s;
+            sum.system_s += system_s;
             sum.peak_rss_mib = sum.peak_rss_mib.max(peak_rss_mib(pid).unwrap_or_default());
         }
         sum
@@ -125,11 +129,14 @@ fn stat(pid: u32) -> Option<Vec<String>> {
     Some(fields.split(' ').map(str::to_owned).collect())
 }
 
-/// User and system time, with that of children it has waited for.
-fn cpu_s(pid: u32) -> Option<f64> {
+/// User and system time, each with that of children it has waited for.
+fn cpu_s(pid: u32) -> Option<(f64, f64)> {
     let fields = stat(pid)?;
-    let ticks = fields.get(11..15)?.iter().filter_map(|field| field.parse::<u64>().ok()).sum::<u64>();
-    Some(ticks as f64 / rustix::param::clock_ticks_per_second() as f64)
+    let field_s = |index: usize| {
+        let ticks: u64 = fields.get(index)?.parse().ok()?;
+        Some(ticks as f64 / rustix::param::clock_ticks_per_second() as f64)
+    };
+    Some((field_s(11)? + field_s(13)?, field_s(12)? + field_s(14)?))
 }
 
 fn peak_rss_mib(pid: u32) -> Option<f64> {
