@@ -18,7 +18,7 @@ const MIN_IDLE_SHARE: f64 = 0.2;
 /// How many reasons of failed nodes are worth reading.
 const SHOWN_REASONS: usize = 3;
 
-/// All that was chosen, and what follows from it.
+/// All that was chosen, and what follows from it; what was left out, and why.
 #[derive(Debug, Serialize)]
 pub(super) struct Setup<'a> {
     #[serde(flatten)]
@@ -26,6 +26,8 @@ pub(super) struct Setup<'a> {
     best_payload_share: f64,
     burst_bytes: u64,
     congestion_here: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    left_out: Option<&'a str>,
 }
 
 /// How one pull went. Seconds count from when all nodes were let go.
@@ -54,6 +56,7 @@ pub(super) struct Before {
     idle: Idle,
     tally: Tally,
     received_bytes: u64,
+    seed_sent_bytes: u64,
     usage: Usage,
 }
 
@@ -67,13 +70,14 @@ pub(super) struct Setting {
 }
 
 /// For the record's first line.
-pub(super) fn setup(args: &LabArgs) -> Setup<'_> {
+pub(super) fn setup<'a>(args: &'a LabArgs, left_out: Option<&'a str>) -> Setup<'a> {
     let congestion = std::fs::read_to_string("/proc/sys/net/ipv4/tcp_congestion_control").unwrap_or_default();
     Setup {
         args,
         best_payload_share: BEST_PAYLOAD_SHARE,
         burst_bytes: burst_bytes(args.rate),
         congestion_here: congestion.trim().into(),
+        left_out,
     }
 }
 
@@ -92,6 +96,7 @@ impl Before {
         Ok(Self {
             tally: hosts.tally().await?,
             received_bytes: received_bytes(hosts, args)?,
+            seed_sent_bytes: hosts.network.sent_bytes(Host::Seed)?,
             usage: usage(processes),
             idle: Idle::begin(),
         })
@@ -109,12 +114,14 @@ impl Before {
         let idle = self.idle.share();
         let usage = usage(processes);
         let received_bytes = received_bytes(hosts, args)? - self.received_bytes;
+        let seed_sent_bytes = hosts.network.sent_bytes(Host::Seed)? - self.seed_sent_bytes;
         let tally = hosts.tally().await?.since(self.tally);
         let blob_bytes = setting.crowd.blob_bytes as f64;
         let delivered_bytes = blob_bytes * outcome.completions.len().max(1) as f64;
         let mut run = timing(outcome, setting)
             .with("origin_gets_per_blob", tally.gets as f64)
             .with("origin_bytes_ratio", tally.sent_bytes as f64 / blob_bytes)
+            .with("seed_bytes_ratio", seed_sent_bytes as f64 / blob_bytes)
             .with("overhead_share", received_bytes as f64 / delivered_bytes - 1.0)
             .with("link_share", setting.link_bytes_per_s / setting.crowd.rate_bytes_per_s as f64);
         if !processes.is_empty() {
@@ -181,9 +188,8 @@ fn usage(processes: &[Process]) -> Usage {
 
 /// By the nodes that are measured.
 fn received_bytes(hosts: &Hosts, args: &LabArgs) -> Result<u64, RigError> {
-    let traffic = hosts.network.traffic()?;
-    let is_measured = |host: &Host| matches!(host, Host::Node(number) if *number > args.warm_nodes());
-    Ok(traffic.iter().filter(|(host, _)| is_measured(host)).map(|(_, traffic)| traffic.received_bytes).sum())
+    let measured = args.warm_nodes() + 1..=args.nodes;
+    measured.map(|number| hosts.network.received_bytes(Host::Node(number))).sum()
 }
 
 #[cfg(test)]

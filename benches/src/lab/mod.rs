@@ -21,15 +21,13 @@ mod network;
 mod outside;
 mod progress;
 
-use tokio::signal::unix::{SignalKind, signal};
-
 pub use args::{Case, LabArgs, Start};
 
 use figures::Setting;
 use hosts::Hosts;
 use needs::Tools;
 
-use crate::{cli::Failure, record::Session};
+use crate::{cli::Failure, record::Session, rig::unless_stopped};
 
 /// Runs the command.
 ///
@@ -38,16 +36,7 @@ use crate::{cli::Failure, record::Session};
 /// gone then.
 pub fn run(args: &LabArgs) -> Result<(), Failure> {
     args.check()?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(async {
-        let mut stop = signal(SignalKind::terminate())?;
-        let mut interrupt = signal(SignalKind::interrupt())?;
-        tokio::select! {
-            ended = measure(args) => ended,
-            _ = stop.recv() => Err("it was told to stop".into()),
-            _ = interrupt.recv() => Err("it was interrupted".into()),
-        }
-    })
+    unless_stopped(measure(args))
 }
 
 /// Runs the agent that the lab starts on each of its hosts.
@@ -65,7 +54,7 @@ async fn measure(args: &LabArgs) -> Result<(), Failure> {
     let tools = Tools::find(args.loss > 0.0)?;
     let (cases, left_out) = args.chosen_cases();
     cases::check(&cases, args)?;
-    let mut session = Session::begin("lab", &figures::setup(args), &args.output)?;
+    let mut session = Session::begin("lab", &figures::setup(args, left_out.as_deref()), &args.output)?;
     session.say(&format!("making {} hosts and a blob …", args.nodes + 2));
     if let Some(left_out) = left_out {
         session.say(&left_out);

@@ -6,10 +6,10 @@
 //! change the rate. The bucket holds what a link carries in [`BURST_S`], and an idle link gives away no more than that.
 
 use std::{
-    collections::BTreeMap,
     fmt::Write as _,
     io::Write as _,
     net::{Ipv4Addr, SocketAddr},
+    os::unix::process::CommandExt,
     path::{Path, PathBuf},
     process::{Command, Stdio},
 };
@@ -49,13 +49,6 @@ pub(super) struct Links {
     pub(super) loss: f64,
     /// TCP's congestion control, if not the machine's.
     pub(super) congestion: Option<String>,
-}
-
-/// Bytes that crossed a host's link, headers included.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Traffic {
-    /// To the host.
-    pub(super) received_bytes: u64,
 }
 
 /// The namespaces. Dropping it removes them, and with them their links.
@@ -113,20 +106,24 @@ impl Network {
         command
     }
 
-    /// What every host received so far.
-    pub(super) fn traffic(&self) -> Result<BTreeMap<Host, Traffic>, RigError> {
+    /// What came over the link to `host` so far, headers included.
+    pub(super) fn received_bytes(&self, host: Host) -> Result<u64, RigError> {
+        self.shaped_bytes(BRIDGE, &host.port_name())
+    }
+
+    /// What left `host` over its link so far, headers included.
+    pub(super) fn sent_bytes(&self, host: Host) -> Result<u64, RigError> {
+        self.shaped_bytes(&host.name(), "eth0")
+    }
+
+    fn shaped_bytes(&self, name: &str, device: &str) -> Result<u64, RigError> {
         let mut command = Command::new(&self.tools.tc);
-        command.args(["-n", &self.namespace(BRIDGE), "-s", "-j", "qdisc", "show"]);
+        command.args(["-n", &self.namespace(name), "-s", "-j", "qdisc", "show", "dev", device]);
         let text = run(command, "")?;
         let queues: Vec<Value> = serde_json::from_str(&text).unwrap_or_default();
-        let received = |host: Host| {
-            let mut queues = queues.iter().filter(|queue| queue["dev"] == host.port_name().as_str());
-            let bytes = queues.find(|queue| queue["kind"] == "htb").and_then(|queue| queue["bytes"].as_u64());
-            let unreadable =
-                || RigError::Helper { who: "tc".into(), reason: format!("no counters in {text}") };
-            Ok((host, Traffic { received_bytes: bytes.ok_or_else(unreadable)? }))
-        };
-        self.hosts.iter().copied().map(received).collect()
+        let shaper = queues.iter().find(|queue| queue["kind"] == "htb");
+        let unreadable = || RigError::Helper { who: "tc".into(), reason: format!("no counters in {text}") };
+        shaper.and_then(|queue| queue["bytes"].as_u64()).ok_or_else(unreadable)
     }
 
     fn make(&mut self, links: &Links) -> Result<(), RigError> {
@@ -242,6 +239,8 @@ fn run(mut command: Command, input: &str) -> Result<String, RigError> {
     let shown = format!("{command:?}").replace('"', "");
     let named = || RigError::system(format!("run `{shown}`"));
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    // A Ctrl-C at the terminal must not reach what cleans up.
+    command.process_group(0);
     let mut child = command.spawn().map_err(named())?;
     if let Some(mut pipe) = child.stdin.take() {
         // What does not read its input says why in its output.

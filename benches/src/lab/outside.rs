@@ -20,7 +20,7 @@ use crate::{
 pub(super) async fn measure(args: &LabArgs) -> Result<(), Failure> {
     let urls: Vec<String> = (1..=args.nodes).map(|number| url(args, number)).collect();
     let digest = digest_in(&urls[0])?;
-    let mut session = Session::begin("lab", &setup(args), &args.output)?;
+    let mut session = Session::begin("lab", &setup(args, None), &args.output)?;
     for number in 1..=args.runs {
         let mut run = pull_all(args, number, &urls, &digest).await;
         if number > 1 {

@@ -11,16 +11,14 @@ mod things;
 
 use std::path::PathBuf;
 
-use clap::Args;
-use serde::Serialize;
-use tokio::signal::unix::{SignalKind, signal};
-
 use crate::{
     cli::Failure,
     record::{Idle, OutputArgs, Run, Session, percentile},
-    rig::{Blob, Client, shoal_binary},
+    rig::{Blob, Client, shoal_binary, unless_stopped},
 };
+use clap::Args;
 use cluster::Cluster;
+use serde::Serialize;
 use things::Thing;
 
 /// So many new things are asked for cold before the same ones are asked for at the other peer.
@@ -59,16 +57,7 @@ struct Times {
 /// # Errors
 /// When nodes can't be started or a request fails; when it was interrupted.
 pub fn run(args: &LatencyArgs) -> Result<(), Failure> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(async {
-        let mut stop = signal(SignalKind::terminate())?;
-        let mut interrupt = signal(SignalKind::interrupt())?;
-        tokio::select! {
-            ended = measure_all(args) => ended,
-            _ = stop.recv() => Err("it was told to stop".into()),
-            _ = interrupt.recv() => Err("it was interrupted".into()),
-        }
-    })
+    unless_stopped(measure_all(args))
 }
 
 async fn measure_all(args: &LatencyArgs) -> Result<(), Failure> {

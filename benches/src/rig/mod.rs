@@ -8,6 +8,7 @@ mod metrics;
 mod node;
 mod origin;
 mod process;
+mod stop;
 
 use std::{
     io,
@@ -21,6 +22,7 @@ pub use metrics::Metrics;
 pub use node::{NodeFiles, NodePlan, Ports, new_cluster_key, shoal_binary};
 pub use origin::{Origin, Tally};
 pub use process::{Process, Usage};
+pub use stop::unless_stopped;
 
 /// Name of the repository of everything that is measured.
 pub const REPOSITORY: &str = "bench/blob";

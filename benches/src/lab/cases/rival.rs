@@ -20,7 +20,7 @@ pub(super) struct Rivals {
     pub(super) processes: Vec<Process>,
     /// Where each node pulls.
     pub(super) urls: Vec<String>,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl Rivals {
@@ -28,7 +28,7 @@ impl Rivals {
     pub(super) async fn start(args: &LabArgs, hosts: &mut Hosts) -> Result<Self, RigError> {
         let folder = TempDir::with_prefix_in("rival-", hosts.folder());
         let folder = folder.map_err(RigError::system("make a folder for the rivals' data"))?;
-        let mut rivals = Self { processes: Vec::new(), urls: Vec::new(), _folder: folder };
+        let mut rivals = Self { processes: Vec::new(), urls: Vec::new(), folder };
         for number in 1..=args.nodes {
             rivals.start_one(args, hosts, number)?;
         }
@@ -39,7 +39,7 @@ impl Rivals {
 
     fn start_one(&mut self, args: &LabArgs, hosts: &Hosts, number: u16) -> Result<(), RigError> {
         let host = Host::Node(number);
-        let folder = self._folder.path().join(host.name());
+        let folder = self.folder.path().join(host.name());
         std::fs::create_dir(&folder).map_err(RigError::system(format!("make {}", folder.display())))?;
         let filled = |template: &str| {
             template
@@ -51,7 +51,7 @@ impl Rivals {
         };
         let mut command: Command = hosts.network.command(host, Path::new("sh"));
         command.arg("-c").arg(filled(args.command.as_deref().unwrap_or_default())).current_dir(&folder);
-        let log = self._folder.path().join(format!("{}.log", host.name()));
+        let log = self.folder.path().join(format!("{}.log", host.name()));
         self.processes.push(Process::spawn(&format!("the rival on {}", host.name()), command, &log)?);
         let target = args.target.get(usize::from(number - 1)).or(args.target.first());
         self.urls.push(filled(target.map(String::as_str).unwrap_or_default()));
