@@ -10,7 +10,7 @@ use crate::{bounds::MAX_PIECES_LISTED, digest::Digest, identity::NodeId, time::T
 /// company: it may have hundreds of neighbours.
 const COMPLETE_DELAY_FACTOR: u32 = 20;
 /// Haves wait no longer for company than this on the slowest link.
-const LONGEST_DELAY: Duration = Duration::from_millis(50);
+const LONGEST_DELAY: Duration = Duration::from_millis(100);
 
 impl Exchange {
     /// Tells neighbours of new pieces: at once when nothing went out lately, together with more otherwise.
@@ -45,7 +45,7 @@ impl Exchange {
 
     fn have_delay(&self, session: &Session, we_are_complete: bool) -> Duration {
         // On a slow link a piece takes long to pass, and news of it is worth little so soon.
-        let delay = self.config.have_delay.max((self.piece_time / 4).min(LONGEST_DELAY));
+        let delay = self.config.have_delay.max(self.piece_time.min(LONGEST_DELAY));
         if session.is_complete() && !we_are_complete {
             return delay.saturating_mul(COMPLETE_DELAY_FACTOR);
         }

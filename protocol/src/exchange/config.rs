@@ -19,7 +19,7 @@ pub struct ExchangeConfig {
     /// Transfers at a time in each direction; by the number of pieces (`slots_for`) if this is not set.
     pub slots: Option<usize>,
     /// Transfers beyond the slots that are agreed on already, in each direction, so that no slot is empty for a round
-    /// trip.
+    /// trip; more where a round trip takes as long as a piece.
     pub ahead: usize,
     /// Most neighbours of one blob while it is fetched.
     pub fetch_neighbours: usize,

@@ -24,8 +24,8 @@ impl Exchange {
         digest: &Digest,
         named: Option<PieceIndex>,
     ) {
-        let slots = self.slots() + self.config.ahead;
-        let has_room = self.in_flight() < slots && self.owed_by(&from) < self.receive_limit(digest);
+        let has_room = self.in_flight() < self.spanned(self.piece_time) + self.config.ahead
+            && self.owed_by(&from) < self.receive_limit(digest);
         let Some(blob) = self.blobs.get(digest) else { return };
         let channel = blob.channel;
         let choice = blob.sessions.get(&from).filter(|session| has_room && session.may_accept(now)).and_then(
@@ -56,7 +56,7 @@ impl Exchange {
         let sources = self.blobs.get(digest).map_or(1, |blob| {
             blob.sessions.values().filter(|session| session.is_open() && session.count() > 0).count()
         });
-        self.slots().div_ceil(sources.max(1))
+        self.spanned(self.piece_time).div_ceil(sources.max(1))
     }
 
     fn want(&mut self, now: Timestamp, digest: &Digest, from: NodeId, piece: PieceIndex) {

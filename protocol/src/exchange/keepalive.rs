@@ -14,9 +14,10 @@ impl Exchange {
     /// passes it on for a limited time.
     pub(super) fn on_keepalive(&mut self, now: Timestamp, from: &NodeId, digest: &Digest) {
         let Some(fetch) = self.blobs.get_mut(digest).and_then(|blob| blob.fetch.as_mut()) else { return };
-        // A seed believes only another that it asked: two that heard each other would wait for ever.
+        // A seed believes only another that it asked, and none once it has asked the origin itself: two that heard
+        // each other would wait for ever.
         let is_source = if self.config.is_seed {
-            fetch.asked.get(from) == Some(&None)
+            fetch.asked.get(from) == Some(&None) && !fetch.asked.contains_key(&self.config.me)
         } else {
             fetch.members.seeds.contains(from)
         };

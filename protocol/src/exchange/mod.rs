@@ -77,6 +77,8 @@ pub struct Exchange {
     offers: BTreeMap<(NodeId, Digest), Offered>,
     /// Smoothed time from a want to its piece.
     piece_time: Duration,
+    /// Smoothed time that a piece takes to leave.
+    upload_time: Duration,
     /// Smoothed time from an offer to its answer.
     answer_time: Duration,
     actions: VecDeque<Action>,
@@ -102,6 +104,7 @@ impl Exchange {
             uploads: BTreeMap::new(),
             offers: BTreeMap::new(),
             piece_time: Duration::ZERO,
+            upload_time: Duration::ZERO,
             answer_time: Duration::ZERO,
             actions: VecDeque::new(),
             wake: None,
@@ -320,6 +323,17 @@ impl Exchange {
         config::slots_for(active.map(|blob| blob.have.len()).max().unwrap_or(1))
     }
 
+    /// Transfers that fill the slots although offers, wants and the first bytes take their time to travel, when one
+    /// takes `transfer_time` by itself.
+    fn spanned(&self, transfer_time: Duration) -> usize {
+        let slots = self.slots();
+        if transfer_time.is_zero() {
+            return slots;
+        }
+        let travelling = slots as u128 * self.answer_time.as_micros() / transfer_time.as_micros().max(1);
+        slots + usize::try_from(travelling).unwrap_or(slots).min(slots)
+    }
+
     /// After how long a transfer is slower than the link and its sharing explain.
     fn slow_after(&self) -> Duration {
         self.config.slow_after.max(self.piece_time * SLOW_FACTOR)
@@ -328,4 +342,9 @@ impl Exchange {
     fn session_mut(&mut self, digest: &Digest, node: &NodeId) -> Option<&mut Session> {
         self.blobs.get_mut(digest)?.sessions.get_mut(node)
     }
+}
+
+/// Moves a smoothed time towards a sample: by an eighth, as TCP smooths round trips (RFC 6298), or to the first one.
+fn smooth(time: &mut Duration, sample: Duration) {
+    *time = if time.is_zero() { sample } else { (*time * 7 + sample) / 8 };
 }

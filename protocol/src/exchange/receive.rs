@@ -1,6 +1,6 @@
 //! Pieces that arrive.
 
-use super::{Action, Arrival, Exchange, Fault, PieceOutcome, Refused};
+use super::{Action, Arrival, Exchange, Fault, PieceOutcome, Refused, smooth};
 use crate::{
     chain::Chain,
     digest::Digest,
@@ -116,9 +116,9 @@ impl Exchange {
     }
 
     fn time_piece(&mut self, now: Timestamp, asked_at: Option<Timestamp>) {
-        let Some(asked_at) = asked_at else { return };
-        let sample = now.since(asked_at);
-        self.piece_time = if self.piece_time.is_zero() { sample } else { (self.piece_time * 7 + sample) / 8 };
+        if let Some(asked_at) = asked_at {
+            smooth(&mut self.piece_time, now.since(asked_at));
+        }
     }
 
     /// A piece is verified and stored: tells the neighbours, and the end if it was the last.

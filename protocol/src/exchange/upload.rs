@@ -3,7 +3,7 @@
 use alloc::{vec, vec::Vec};
 use core::time::Duration;
 
-use super::{Action, Exchange, Offered, blob::Blob, session::Session};
+use super::{Action, Exchange, Offered, blob::Blob, session::Session, smooth};
 use crate::{
     bounds::MAX_PIECES_LISTED, digest::Digest, geometry::PieceIndex, identity::NodeId, time::Timestamp,
     wire::Message,
@@ -26,7 +26,11 @@ impl Exchange {
         piece: PieceIndex,
         sent: bool,
     ) {
-        self.uploads.remove(&(to, digest, piece));
+        if let Some(since) = self.uploads.remove(&(to, digest, piece))
+            && sent
+        {
+            smooth(&mut self.upload_time, now.since(since));
+        }
         if let Some(blob) = self.blobs.get_mut(&digest) {
             blob.last_used = now;
             if sent {
@@ -55,22 +59,12 @@ impl Exchange {
         let (slow_after, answer_after) = (self.slow_after(), self.answer_after());
         let moving = self.uploads.values().filter(|since| now.since(**since) < slow_after).count();
         let open = self.offers.values().filter(|offer| now.since(offer.since) < answer_after).count();
-        moving + open < self.upload_slots() && self.uploads.len() + self.offers.len() < MAX_UPLOADS
+        moving + open < self.spanned(self.upload_time) + self.config.ahead
+            && self.uploads.len() + self.offers.len() < MAX_UPLOADS
     }
 
     fn answer_after(&self) -> Duration {
         (self.answer_time * ANSWER_FACTOR).clamp(SHORTEST_ANSWER, self.config.offer_timeout)
-    }
-
-    /// Notes how long an offer waited for its answer.
-    fn time_answer(&mut self, now: Timestamp, offer: Offered) {
-        let sample = now.since(offer.since);
-        self.answer_time =
-            if self.answer_time.is_zero() { sample } else { (self.answer_time * 7 + sample) / 8 };
-    }
-
-    fn upload_slots(&self) -> usize {
-        self.slots() + self.config.ahead
     }
 
     /// Of two random neighbours that lack something we have, the one with less.
@@ -84,7 +78,7 @@ impl Exchange {
             })
             .collect();
         // Transfers that one neighbour may have at a time: more than one only when there are fewer than slots.
-        let limit = self.upload_slots().div_ceil(candidates.len().max(1));
+        let limit = self.spanned(self.upload_time).div_ceil(candidates.len().max(1));
         let mut free = candidates;
         free.retain(|(digest, node, _)| {
             !self.offers.contains_key(&(*node, *digest)) && self.uploads_to(node) < limit
@@ -130,8 +124,10 @@ impl Exchange {
     /// A neighbour asks for pieces: its answer to our offer, or a pull.
     pub(super) fn on_want(&mut self, now: Timestamp, from: NodeId, digest: Digest, pieces: Vec<PieceIndex>) {
         let offer = self.offers.remove(&(from, digest));
-        offer.into_iter().for_each(|offer| self.time_answer(now, offer));
         let mut offered = offer.is_some();
+        if let Some(offer) = offer {
+            smooth(&mut self.answer_time, now.since(offer.since));
+        }
         let (mut absent, mut refused) = (Vec::new(), Vec::new());
         for piece in pieces {
             let Some(blob) = self.blobs.get_mut(&digest) else { return };
@@ -173,7 +169,7 @@ impl Exchange {
     /// A neighbour declined our offer.
     pub(super) fn on_offer_declined(&mut self, now: Timestamp, from: NodeId, digest: &Digest) {
         let Some(offer) = self.offers.remove(&(from, *digest)) else { return };
-        self.time_answer(now, offer);
+        smooth(&mut self.answer_time, now.since(offer.since));
         let turn_time = self.piece_time / u32::try_from(self.slots()).unwrap_or(u32::MAX).max(1);
         if let Some(session) = self.blobs.get_mut(digest).and_then(|blob| blob.sessions.get_mut(&from)) {
             session.declined(now, turn_time, &mut self.rng);
