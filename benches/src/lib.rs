@@ -3,6 +3,7 @@
 //! Every command makes some *runs* of one or more *cases*, keeps each run as a line of JSON (`record`), and ends with
 //! one line that sums them up. `report` draws pages from those lines.
 
+mod bound;
 pub mod chaos;
 pub mod cli;
 pub mod lab;

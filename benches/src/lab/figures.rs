@@ -4,11 +4,11 @@ use serde::Serialize;
 
 use super::{
     args::LabArgs,
-    bound::Crowd,
     hosts::Hosts,
     network::{BEST_PAYLOAD_SHARE, Host, burst_bytes},
 };
 use crate::{
+    bound::Crowd,
     record::{Idle, Run, percentile},
     rig::{Process, RigError, Tally, Usage},
 };
@@ -202,7 +202,8 @@ mod tests {
             completions: vec![Completion { began_s: 0.0, first_byte_s: 0.1, ended_s: 2.0 }],
             failures: vec!["node-2: gone".into()],
         };
-        let crowd = Crowd { blob_bytes: 1 << 20, rate_bytes_per_s: 1 << 20, sources: 1, receivers: 2 };
+        let crowd =
+            Crowd { blob_bytes: 1 << 20, pieces: 16, rate_bytes_per_s: 1 << 20, sources: 1, receivers: 2 };
         let setting = Setting { case: "shoal".into(), number: 1, crowd, link_bytes_per_s: 1.0 };
         let run = judged(timing(&outcome, &setting), Some(0.9), &outcome);
         assert!(run.excluded && run.notes[0].contains("node-2: gone"), "{run:?}");

@@ -11,7 +11,6 @@
 
 mod agent;
 mod args;
-mod bound;
 mod cases;
 mod figures;
 mod hand;

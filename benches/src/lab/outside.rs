@@ -7,10 +7,10 @@ use shoal_protocol::digest::Digest;
 
 use super::{
     args::LabArgs,
-    bound::Crowd,
     figures::{Completion, Outcome, Setting, judged, setup, timing},
 };
 use crate::{
+    bound::{Crowd, pieces_of},
     cli::Failure,
     record::{Idle, Run, Session},
     rig::{Client, PullError},
@@ -46,7 +46,13 @@ async fn pull_all(args: &LabArgs, number: u32, urls: &[String], digest: &Digest)
         }
     }
     let rate_bytes_per_s = args.rate.0;
-    let crowd = Crowd { blob_bytes, rate_bytes_per_s, sources: 1, receivers: u32::from(args.nodes) };
+    let crowd = Crowd {
+        blob_bytes,
+        pieces: pieces_of(blob_bytes),
+        rate_bytes_per_s,
+        sources: 1,
+        receivers: u32::from(args.nodes),
+    };
     let setting = Setting { case: args.name.clone(), number, crowd, link_bytes_per_s: f64::NAN };
     judged(timing(&outcome, &setting), idle.share(), &outcome)
 }

@@ -6,7 +6,7 @@ use super::{
     args::SimArgs,
     world::{Setup, World},
 };
-use crate::{cli::Failure, record::Run};
+use crate::{bound::Crowd, cli::Failure, record::Run};
 
 /// The one case of a simulation.
 pub(super) const CASE: &str = "shoal";
@@ -28,15 +28,20 @@ pub(super) fn run(args: &SimArgs, random_seed: u64) -> Result<Run, Failure> {
     Ok(run)
 }
 
-/// When the last of equal nodes can have everything, at best: (F/B)(1 + ⌊log2 N⌋/M), and never before the origin has
-/// sent it all. With slow nodes it is that of the others.
+/// When the last of equal nodes can have everything, at best, and never before the origin has sent it all. With slow
+/// nodes it is that of the others.
 fn bound_s(setup: &Setup, pieces: u32) -> f64 {
-    let bytes: u64 = setup.blobs_bytes.iter().sum();
     let is_cold = setup.holders == 0;
-    let slowest =
-        if is_cold { setup.origin_bytes_per_s.min(setup.link_bytes_per_s) } else { setup.link_bytes_per_s };
-    let rounds = setup.peers.max(1).ilog2();
-    bytes as f64 / slowest as f64 * (1.0 + f64::from(rounds) / f64::from(pieces.max(1)))
+    let origin_bytes_per_s = if is_cold { setup.origin_bytes_per_s } else { u64::MAX };
+    let count = |nodes: usize| u32::try_from(nodes).unwrap_or(u32::MAX);
+    let crowd = Crowd {
+        blob_bytes: setup.blobs_bytes.iter().sum(),
+        pieces,
+        rate_bytes_per_s: setup.link_bytes_per_s.min(origin_bytes_per_s),
+        sources: count(setup.holders.max(1)),
+        receivers: count(setup.nodes() - setup.holders.max(setup.seeds)),
+    };
+    crowd.bound_s()
 }
 
 fn figures(world: &World, bound_s: f64) -> Run {

@@ -8,11 +8,11 @@ mod whole_layer;
 use super::{
     agent::seconds_now,
     args::{Case, LabArgs, Start},
-    bound::Crowd,
     figures::{Before, Setting},
     hosts::Hosts,
 };
 use crate::{
+    bound::{Crowd, pieces_of},
     record::Run,
     rig::{RigError, shoal_binary},
 };
@@ -75,6 +75,7 @@ fn crowd_of(case: Case, args: &LabArgs) -> Crowd {
     };
     Crowd {
         blob_bytes: args.blob.0,
+        pieces: pieces_of(args.blob.0),
         rate_bytes_per_s: args.rate.0,
         sources,
         receivers: u32::from(args.nodes) - warm,

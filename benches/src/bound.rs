@@ -4,28 +4,34 @@ use shoal_protocol::geometry::Geometry;
 
 /// A blob, who has it, and who wants it. All links have one rate in each direction.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Crowd {
+pub(crate) struct Crowd {
     /// Length of the blob.
-    pub(super) blob_bytes: u64,
+    pub(crate) blob_bytes: u64,
+    /// Pieces that it is cut into.
+    pub(crate) pieces: u32,
     /// Rate of a link, as it is configured: headers are not taken off.
-    pub(super) rate_bytes_per_s: u64,
+    pub(crate) rate_bytes_per_s: u64,
     /// How many have it.
-    pub(super) sources: u32,
+    pub(crate) sources: u32,
     /// How many want it.
-    pub(super) receivers: u32,
+    pub(crate) receivers: u32,
+}
+
+/// Pieces that Shoal cuts a blob into.
+pub(crate) fn pieces_of(blob_bytes: u64) -> u32 {
+    Geometry::for_blob(blob_bytes).map_or(1, |geometry| geometry.piece_count())
 }
 
 impl Crowd {
     /// The bound for whole pieces: nobody is done before the blob's M pieces have crossed its link one after the
     /// other, nobody can begin before somebody has a piece to give, and each step can only double those who do. With one
     /// source this is F/B·(1 + ⌊log2 N⌋/M).
-    pub(super) fn bound_s(&self) -> f64 {
-        let pieces = Geometry::for_blob(self.blob_bytes).map_or(1, |geometry| geometry.piece_count());
-        self.copy_s() * (1.0 + f64::from(self.steps() - 1) / f64::from(pieces))
+    pub(crate) fn bound_s(&self) -> f64 {
+        self.copy_s() * (1.0 + f64::from(self.steps() - 1) / f64::from(self.pieces.max(1)))
     }
 
     /// The bound for pieces of no length: a link's rate, or all sources and receivers sending at theirs.
-    pub(super) fn fluid_bound_s(&self) -> f64 {
+    pub(crate) fn fluid_bound_s(&self) -> f64 {
         let receivers = f64::from(self.receivers);
         let from_all = receivers / (f64::from(self.sources) + receivers);
         self.copy_s() * from_all.max(1.0)
@@ -52,7 +58,7 @@ mod tests {
     use super::*;
 
     fn crowd(sources: u32, receivers: u32) -> Crowd {
-        Crowd { blob_bytes: 128 << 20, rate_bytes_per_s: 12_500_000, sources, receivers }
+        Crowd { blob_bytes: 128 << 20, pieces: 1024, rate_bytes_per_s: 12_500_000, sources, receivers }
     }
 
     #[test]
