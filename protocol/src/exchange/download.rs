@@ -158,7 +158,7 @@ impl Exchange {
     /// Lets pieces that take far longer than others be asked of somebody else too: their senders may be slow, gone, or
     /// drip bytes for ever, and whoever delivers first is as good. No more at a time than there are slots.
     pub(super) fn double_slow(&mut self, now: Timestamp, digest: &Digest) {
-        let (slow_after, slots) = (self.slow_after(), self.slots());
+        let (slow_after, slots) = (self.slow_after(self.piece_time), self.slots());
         let Some(blob) = self.blobs.get_mut(digest) else { return };
         let Some(fetch) = &mut blob.fetch else { return };
         let wants = || {

@@ -334,9 +334,13 @@ impl Exchange {
         slots + usize::try_from(travelling).unwrap_or(slots).min(slots)
     }
 
-    /// After how long a transfer is slower than the link and its sharing explain.
-    fn slow_after(&self) -> Duration {
-        self.config.slow_after.max(self.piece_time * SLOW_FACTOR)
+    /// After how long a transfer is slower than the link and its sharing explain, when others take `usual_time`: not
+    /// soon while none has ended yet.
+    fn slow_after(&self, usual_time: Duration) -> Duration {
+        if usual_time.is_zero() {
+            return self.config.offer_timeout;
+        }
+        self.config.slow_after.max(usual_time * SLOW_FACTOR)
     }
 
     fn session_mut(&mut self, digest: &Digest, node: &NodeId) -> Option<&mut Session> {

@@ -56,7 +56,7 @@ impl Exchange {
     /// Uploads that a receiver or its link holds up, perhaps for ever, do not count, nor do offers to somebody who is
     /// slower to answer than others.
     fn has_free_slot(&self, now: Timestamp) -> bool {
-        let (slow_after, answer_after) = (self.slow_after(), self.answer_after());
+        let (slow_after, answer_after) = (self.slow_after(self.upload_time), self.answer_after());
         let moving = self.uploads.values().filter(|since| now.since(**since) < slow_after).count();
         let open = self.offers.values().filter(|offer| now.since(offer.since) < answer_after).count();
         moving + open < self.spanned(self.upload_time) + self.config.ahead
@@ -170,7 +170,7 @@ impl Exchange {
     pub(super) fn on_offer_declined(&mut self, now: Timestamp, from: NodeId, digest: &Digest) {
         let Some(offer) = self.offers.remove(&(from, *digest)) else { return };
         smooth(&mut self.answer_time, now.since(offer.since));
-        let turn_time = self.piece_time / u32::try_from(self.slots()).unwrap_or(u32::MAX).max(1);
+        let turn_time = self.piece_time.max(self.upload_time) / u32::try_from(self.slots()).unwrap_or(u32::MAX).max(1);
         if let Some(session) = self.blobs.get_mut(digest).and_then(|blob| blob.sessions.get_mut(&from)) {
             session.declined(now, turn_time, &mut self.rng);
             let again = session.offer_after;
