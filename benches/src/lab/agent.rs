@@ -13,7 +13,7 @@ use tokio::{sync::watch, task::spawn_blocking};
 
 use crate::{
     cli::Failure,
-    rig::{Blob, Client, Origin, Tally, page},
+    rig::{Client, Origin, blob, page},
 };
 
 /// How often a pull tells how far it is.
@@ -51,6 +51,15 @@ pub(super) enum Answer {
     Failed { reason: String },
 }
 
+/// What was asked for and sent so far, of all blobs.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+pub(super) struct Tally {
+    /// GETs, ranges included.
+    pub(super) gets: u64,
+    /// Bytes.
+    pub(super) sent_bytes: u64,
+}
+
 /// A pull that was checked. Times of day are seconds since 1970 by the machine's one clock.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(super) struct Pulled {
@@ -60,6 +69,18 @@ pub(super) struct Pulled {
     pub(super) ended_at_s: f64,
     /// How long the first byte took.
     pub(super) first_byte_s: f64,
+}
+
+impl Tally {
+    fn of(origin: &Origin) -> Self {
+        let tally = origin.tally();
+        Self { gets: tally.gets_by_blob.values().sum(), sent_bytes: tally.blob_bytes }
+    }
+
+    /// What came on top of `earlier`.
+    pub(super) fn since(self, earlier: Self) -> Self {
+        Self { gets: self.gets - earlier.gets, sent_bytes: self.sent_bytes - earlier.sent_bytes }
+    }
 }
 
 /// Takes orders until there are no more.
@@ -74,7 +95,7 @@ async fn obey() -> Result<(), Failure> {
     while let Some(line) = spawn_blocking(|| io::stdin().lines().next()).await? {
         let done = match serde_json::from_str(&line?)? {
             Order::Serve { listen, file, digest } => start(&mut origin, listen, file, &digest).await,
-            Order::Tally => Ok(Answer::Served(origin.as_ref().map(Origin::tally).unwrap_or_default())),
+            Order::Tally => Ok(Answer::Served(origin.as_ref().map(Tally::of).unwrap_or_default())),
             Order::Page { url } => fetch(&url).await,
             Order::Pull { url, digest, within_s } => pull_within(&url, &digest, within_s).await,
         };
@@ -89,10 +110,10 @@ async fn start(
     file: PathBuf,
     digest: &str,
 ) -> Result<Answer, Failure> {
-    let blob = Blob::known(&file, digest.parse()?)?;
+    let blob = blob::known(&file, digest.parse()?)?;
     let serving = match origin.take() {
         Some(serving) if serving.address() == listen => serving,
-        _ => Origin::serve(listen).await?,
+        _ => Origin::serve(listen, None).await?,
     };
     serving.add(blob);
     *origin = Some(serving);

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::{
+    agent::Tally,
     args::LabArgs,
     hosts::Hosts,
     network::{BEST_PAYLOAD_SHARE, Host, burst_bytes},
@@ -10,7 +11,7 @@ use super::{
 use crate::{
     bound::Crowd,
     record::{Idle, Run, percentile},
-    rig::{Process, RigError, Tally, Usage},
+    rig::{Process, RigError, Usage},
 };
 
 /// With less of the machine idle, processors and not links may have been the limit.

@@ -12,11 +12,11 @@ use tokio::{
 };
 
 use super::{
-    agent::{Answer, Order, Pulled},
+    agent::{Answer, Order, Pulled, Tally},
     network::{Host, Network},
     progress::Share,
 };
-use crate::rig::{Blob, Metrics, Process, RigError, Tally};
+use crate::rig::{Blob, Metrics, Process, RigError};
 
 /// How long an agent may take for anything but a pull.
 const ANSWER_WITHIN: Duration = Duration::from_secs(60);

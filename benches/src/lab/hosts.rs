@@ -6,13 +6,14 @@ use futures::future::try_join_all;
 use tempfile::TempDir;
 
 use super::{
+    agent::Tally,
     args::{LabArgs, Start},
     hand::Hand,
     needs::Tools,
     network::{Host, Links, Network},
     progress::Progress,
 };
-use crate::rig::{Blob, REPOSITORY, RigError, Tally};
+use crate::rig::{Blob, REPOSITORY, RigError, blob};
 
 /// Where the origin listens, on its host.
 pub(super) const ORIGIN_PORT: u16 = 5000;
@@ -44,9 +45,9 @@ impl Hosts {
         let parent = args.folder.clone().unwrap_or_else(std::env::temp_dir);
         let folder = TempDir::with_prefix_in("shoal-lab-", &parent);
         let folder = folder.map_err(RigError::system(format!("make a folder in {}", parent.display())))?;
-        let blob = Blob::random(&folder.path().join("blob"), args.blob.0)?;
+        let blob = blob::random(&folder.path().join("blob"), args.blob.0)?;
         let calibration_bytes = (args.rate.0 as f64 * CALIBRATION_S) as u64;
-        let calibration = Blob::random(&folder.path().join("calibration"), calibration_bytes)?;
+        let calibration = blob::random(&folder.path().join("calibration"), calibration_bytes)?;
         let links = Links { rate: args.rate, loss: args.loss, congestion: args.congestion.clone() };
         let network = Network::up(tools, args.nodes, &links)?;
         let reach = |host| Hand::reach(&network, host, folder.path());

@@ -39,7 +39,7 @@ impl Cluster {
         let parent = parent.map_or_else(std::env::temp_dir, Path::to_owned);
         let folder = TempDir::with_prefix_in("shoal-latency-", &parent);
         let folder = folder.map_err(RigError::system(format!("make a folder in {}", parent.display())))?;
-        let origin = Origin::serve(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await;
+        let origin = Origin::serve(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), None).await;
         let origin = origin.map_err(RigError::system("serve a registry on loopback"))?;
         let cluster_key = new_cluster_key(shoal, folder.path())?;
         let start = |name: &str, bootstrap| {

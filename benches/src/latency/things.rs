@@ -3,7 +3,7 @@
 use shoal_protocol::digest::Digest;
 
 use super::cluster::Cluster;
-use crate::rig::{Blob, REPOSITORY, RigError};
+use crate::rig::{Blob, REPOSITORY, RigError, blob};
 
 /// A kind of content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,8 +34,8 @@ impl Thing {
         let made = (0..count).map(|number| {
             let path = cluster.folder().join(format!("made-{number}"));
             let blob = match self {
-                Self::Manifest => Blob::manifest(&path)?,
-                Self::Blob { len_bytes, .. } => Blob::random(&path, len_bytes)?,
+                Self::Manifest => blob::manifest(&path)?,
+                Self::Blob { len_bytes, .. } => blob::random(&path, len_bytes)?,
             };
             cluster.origin.add(blob.clone());
             Ok(blob)

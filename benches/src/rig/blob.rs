@@ -3,83 +3,68 @@
 use std::{
     fs::File,
     io::{self, BufWriter, Read, Write},
-    path::{Path, PathBuf},
+    path::Path,
 };
 
 use sha2::{Digest as _, Sha256};
 use shoal_protocol::digest::Digest;
 
-use super::RigError;
+use super::{Blob, RigError};
 
 const CHUNK_BYTES: usize = 256 * 1024;
 const OCTETS: &str = "application/octet-stream";
 const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 
-/// Content of a known digest in a file.
-#[derive(Clone, Debug)]
-pub struct Blob {
-    /// Its digest.
-    pub digest: Digest,
-    /// Its length.
-    pub len_bytes: u64,
-    /// The file.
-    pub path: PathBuf,
-    /// What it is served as.
-    pub media_type: &'static str,
+/// Writes `len_bytes` random bytes to `path`.
+///
+/// # Errors
+/// When the file can't be written.
+pub fn random(path: &Path, len_bytes: u64) -> Result<Blob, RigError> {
+    let named = || RigError::system(format!("write {len_bytes} random bytes to {}", path.display()));
+    let source = File::open("/dev/urandom").map_err(named())?;
+    copy(source.take(len_bytes), path).map_err(named())
 }
 
-impl Blob {
-    /// Writes `len_bytes` random bytes to `path`.
-    ///
-    /// # Errors
-    /// When the file can't be written.
-    pub fn random(path: &Path, len_bytes: u64) -> Result<Self, RigError> {
-        let named = || RigError::system(format!("write {len_bytes} random bytes to {}", path.display()));
-        let source = File::open("/dev/urandom").map_err(named())?;
-        Self::copy(source.take(len_bytes), path).map_err(named())
-    }
+/// Writes a manifest that no other is like.
+///
+/// # Errors
+/// When the file can't be written.
+pub fn manifest(path: &Path) -> Result<Blob, RigError> {
+    let config = random(path, 32)?.digest;
+    let text = format!(
+        "{{\"schemaVersion\":2,\"mediaType\":\"{MANIFEST}\",\"config\":{{\"mediaType\":\"{OCTETS}\",\
+         \"digest\":\"{config}\",\"size\":32}},\"layers\":[]}}"
+    );
+    let written = copy(text.as_bytes(), path);
+    let blob = written.map_err(RigError::system(format!("write a manifest to {}", path.display())))?;
+    Ok(Blob { media_type: MANIFEST, ..blob })
+}
 
-    /// Writes a manifest that no other is like.
-    ///
-    /// # Errors
-    /// When the file can't be written.
-    pub fn manifest(path: &Path) -> Result<Self, RigError> {
-        let config = Self::random(path, 32)?.digest;
-        let text = format!(
-            "{{\"schemaVersion\":2,\"mediaType\":\"{MANIFEST}\",\"config\":{{\"mediaType\":\"{OCTETS}\",\
-             \"digest\":\"{config}\",\"size\":32}},\"layers\":[]}}"
-        );
-        let written = Self::copy(text.as_bytes(), path);
-        let blob = written.map_err(RigError::system(format!("write a manifest to {}", path.display())))?;
-        Ok(Self { media_type: MANIFEST, ..blob })
-    }
+/// A file whose digest is known already.
+///
+/// # Errors
+/// When there is no such file.
+pub fn known(path: &Path, digest: Digest) -> Result<Blob, RigError> {
+    let named = RigError::system(format!("read the blob {}", path.display()));
+    let len_bytes = path.metadata().map_err(named)?.len();
+    Ok(Blob { digest, len_bytes, path: path.into(), media_type: OCTETS })
+}
 
-    /// A file whose digest is known already.
-    ///
-    /// # Errors
-    /// When there is no such file.
-    pub fn known(path: &Path, digest: Digest) -> Result<Self, RigError> {
-        let named = RigError::system(format!("read the blob {}", path.display()));
-        let len_bytes = path.metadata().map_err(named)?.len();
-        Ok(Self { digest, len_bytes, path: path.into(), media_type: OCTETS })
-    }
-
-    fn copy(mut source: impl Read, path: &Path) -> io::Result<Self> {
-        let mut file = BufWriter::new(File::create(path)?);
-        let mut hash = Sha256::new();
-        let mut len_bytes = 0;
-        let mut chunk = vec![0; CHUNK_BYTES];
-        loop {
-            let count = source.read(&mut chunk)?;
-            if count == 0 {
-                break;
-            }
-            hash.update(&chunk[..count]);
-            file.write_all(&chunk[..count])?;
-            len_bytes += count as u64;
+fn copy(mut source: impl Read, path: &Path) -> io::Result<Blob> {
+    let mut file = BufWriter::new(File::create(path)?);
+    let mut hash = Sha256::new();
+    let mut len_bytes = 0;
+    let mut chunk = vec![0; CHUNK_BYTES];
+    loop {
+        let count = source.read(&mut chunk)?;
+        if count == 0 {
+            break;
         }
-        file.flush()?;
-        let digest = Digest::Sha256(hash.finalize().into());
-        Ok(Self { digest, len_bytes, path: path.into(), media_type: OCTETS })
+        hash.update(&chunk[..count]);
+        file.write_all(&chunk[..count])?;
+        len_bytes += count as u64;
     }
+    file.flush()?;
+    let digest = Digest::Sha256(hash.finalize().into());
+    Ok(Blob { digest, len_bytes, path: path.into(), media_type: OCTETS })
 }

@@ -2,11 +2,10 @@
 //!
 //! Whatever is started here ends with the value that stands for it, by its id. Every wait has a deadline.
 
-mod blob;
+pub mod blob;
 mod client;
 mod metrics;
 mod node;
-mod origin;
 mod process;
 mod stop;
 
@@ -16,12 +15,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-pub use blob::Blob;
 pub use client::{Client, Got, Page, PullError, page};
 pub use metrics::Metrics;
 pub use node::{NodeFiles, NodePlan, Ports, new_cluster_key, shoal_binary};
-pub use origin::{Origin, Tally};
 pub use process::{Process, Usage};
+pub use shoal_peer::demo::{Origin, Part as Blob};
 pub use stop::unless_stopped;
 
 /// Name of the repository of everything that is measured.

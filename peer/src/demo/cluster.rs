@@ -21,9 +21,9 @@ use tokio_util::task::AbortOnDropHandle;
 use crate::config::{Admin, Config, InputFile, Lane, Mirror, Registry, Shutdown, Swarm};
 
 use super::{
-    image::MadeImage,
+    image::{MadeImage, REPOSITORY, TAG},
     node::DemoNode,
-    origin::{Origin, REPOSITORY, TAG},
+    origin::Origin,
     progress::{Progress, PullProgress},
     pull::{Pulled, pull},
     reference::ImageReference,
@@ -262,7 +262,10 @@ async fn serve_made(
     };
     let made = tokio::task::spawn_blocking(make).await.unwrap_or_else(|error| Err(io::Error::other(error)));
     let image = made.map_err(|source| DemoError::Folder { what: "make an image", folder, source })?;
-    Origin::serve(image, rate_bytes_per_s).await.map_err(DemoError::Origin)
+    let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    let origin = Origin::serve(listen, rate_bytes_per_s).await.map_err(DemoError::Origin)?;
+    image.put_into(&origin);
+    Ok(origin)
 }
 
 fn made_reference(origin: SocketAddr) -> Result<ImageReference, DemoError> {

@@ -3,7 +3,7 @@
 use std::{
     fs::File,
     io::{self, BufWriter, Write},
-    path::{Path, PathBuf},
+    path::Path,
     thread,
 };
 
@@ -11,7 +11,15 @@ use flate2::{Compression, write::GzEncoder};
 use serde_json::json;
 use shoal_protocol::digest::{Algorithm, Digest};
 
-use super::hashing::Hashing;
+use super::{
+    hashing::Hashing,
+    origin::{Origin, Part},
+};
+
+/// Name of the repository that an image is said to be in.
+pub(super) const REPOSITORY: &str = "demo/image";
+/// Its only tag.
+pub(super) const TAG: &str = "latest";
 
 /// Media types of the parts, by the OCI image specification.
 const MANIFEST_TYPE: &str = "application/vnd.oci.image.manifest.v1+json";
@@ -28,23 +36,10 @@ const CHUNK_BYTES: usize = 256 * 1024;
 /// An image in a folder: each of its parts is a file named by the hex digits of its digest.
 #[derive(Clone, Debug)]
 pub(super) struct MadeImage {
-    /// Where the files are.
-    pub(super) folder: PathBuf,
     /// Its manifest.
     pub(super) manifest: Part,
     /// The config, then the layers.
     pub(super) blobs: Vec<Part>,
-}
-
-/// A manifest or a blob.
-#[derive(Clone, Debug)]
-pub(super) struct Part {
-    /// Its name.
-    pub(super) digest: Digest,
-    /// Its length.
-    pub(super) size_bytes: u64,
-    /// What it is.
-    pub(super) media_type: &'static str,
 }
 
 impl MadeImage {
@@ -56,12 +51,14 @@ impl MadeImage {
         let layers: Vec<Part> = layers.into_iter().map(|layer| layer.part).collect();
         let manifest = put(folder, MANIFEST_TYPE, &manifest_json(&config, &layers))?;
         let blobs = std::iter::once(config).chain(layers).collect();
-        Ok(Self { folder: folder.to_owned(), manifest, blobs })
+        Ok(Self { manifest, blobs })
     }
 
-    /// The file that holds `digest`.
-    pub(super) fn path(&self, digest: &Digest) -> PathBuf {
-        self.folder.join(digest.hex())
+    /// Lets a registry serve it.
+    pub(super) fn put_into(&self, origin: &Origin) {
+        let parts = self.blobs.iter().chain([&self.manifest]);
+        parts.for_each(|part| origin.add(part.clone()));
+        origin.tag(TAG, self.manifest.digest);
     }
 }
 
@@ -94,9 +91,10 @@ fn make_layer(folder: &Path, number: usize, layer_bytes: u64, seed: u64) -> io::
     let (gzip, diff_id) = write_tar(gzip, number, layer_bytes, seed)?.finish();
     let (mut file, digest) = gzip.finish()?.finish();
     file.flush()?;
-    std::fs::rename(&being_made, folder.join(digest.hex()))?;
-    let size_bytes = file.get_ref().metadata()?.len();
-    Ok(Layer { part: Part { digest, size_bytes, media_type: LAYER_TYPE }, diff_id })
+    let path = folder.join(digest.hex());
+    std::fs::rename(&being_made, &path)?;
+    let len_bytes = file.get_ref().metadata()?.len();
+    Ok(Layer { part: Part { digest, len_bytes, media_type: LAYER_TYPE, path }, diff_id })
 }
 
 fn write_tar<W: Write>(out: W, number: usize, layer_bytes: u64, seed: u64) -> io::Result<W> {
@@ -131,8 +129,9 @@ impl io::Read for RandomBytes {
 fn put(folder: &Path, media_type: &'static str, document: &serde_json::Value) -> io::Result<Part> {
     let bytes = serde_json::to_vec(document)?;
     let digest = Digest::of(Algorithm::Sha256, &bytes);
-    std::fs::write(folder.join(digest.hex()), &bytes)?;
-    Ok(Part { digest, size_bytes: bytes.len() as u64, media_type })
+    let path = folder.join(digest.hex());
+    std::fs::write(&path, &bytes)?;
+    Ok(Part { digest, len_bytes: bytes.len() as u64, media_type, path })
 }
 
 fn config_json(diff_ids: &[&Digest]) -> serde_json::Value {
@@ -155,7 +154,7 @@ fn manifest_json(config: &Part, layers: &[Part]) -> serde_json::Value {
 }
 
 fn descriptor_json(part: &Part) -> serde_json::Value {
-    json!({ "mediaType": part.media_type, "digest": part.digest.to_string(), "size": part.size_bytes })
+    json!({ "mediaType": part.media_type, "digest": part.digest.to_string(), "size": part.len_bytes })
 }
 
 /// This machine's architecture in OCI's words.
@@ -179,9 +178,9 @@ mod tests {
         let image = MadeImage::make(folder.path(), 1024 * 1024, 7).unwrap();
         assert_eq!(image.blobs.len(), 1 + LAYER_PERCENT.len());
         for part in image.blobs.iter().chain([&image.manifest]) {
-            let bytes = std::fs::read(image.path(&part.digest)).unwrap();
+            let bytes = std::fs::read(&part.path).unwrap();
             assert_eq!(Digest::of(Algorithm::Sha256, &bytes), part.digest);
-            assert_eq!(bytes.len() as u64, part.size_bytes);
+            assert_eq!(bytes.len() as u64, part.len_bytes);
         }
     }
 
@@ -189,12 +188,12 @@ mod tests {
     fn layers_unpack_to_the_tar_that_the_config_lists() {
         let folder = tempfile::tempdir().unwrap();
         let image = MadeImage::make(folder.path(), 1024 * 1024, 7).unwrap();
-        let config = std::fs::read(image.path(&image.blobs[0].digest)).unwrap();
+        let config = std::fs::read(&image.blobs[0].path).unwrap();
         let config: serde_json::Value = serde_json::from_slice(&config).unwrap();
         for (layer, diff_id) in image.blobs[1..].iter().zip(config["rootfs"]["diff_ids"].as_array().unwrap())
         {
             let mut tar = Vec::new();
-            let file = File::open(image.path(&layer.digest)).unwrap();
+            let file = File::open(&layer.path).unwrap();
             flate2::read::GzDecoder::new(file).read_to_end(&mut tar).unwrap();
             assert_eq!(Digest::of(Algorithm::Sha256, &tar).to_string(), diff_id.as_str().unwrap());
             assert!(tar::Archive::new(tar.as_slice()).entries().unwrap().all(|entry| entry.is_ok()));
@@ -209,7 +208,7 @@ mod tests {
         };
         assert_eq!(make(1).manifest.digest, make(1).manifest.digest);
         assert_ne!(make(1).manifest.digest, make(2).manifest.digest);
-        let size_bytes: u64 = make(1).blobs.iter().map(|blob| blob.size_bytes).sum();
+        let size_bytes: u64 = make(1).blobs.iter().map(|blob| blob.len_bytes).sum();
         assert!((4 * 1024 * 1024..4 * 1024 * 1024 + 65536).contains(&size_bytes), "{size_bytes}");
     }
 }

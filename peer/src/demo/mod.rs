@@ -1,7 +1,7 @@
 //! `shoal demo`: a registry, a seed and several peers on loopback, and a pull through every peer at once.
 //!
 //! [`Demo`] puts them up and pulls; [`Report`] is what came of it. The registry and the pulling client know nothing
-//! of Shoal: the one is asked as any registry, the other asks as containerd does.
+//! of Shoal: the one is asked as any registry, the other asks as containerd does. Measurements use the registry, too.
 
 mod cluster;
 mod hashing;
@@ -18,6 +18,7 @@ mod report;
 mod tests;
 
 pub use cluster::{Demo, DemoError, Subject};
+pub use origin::{Origin, Part, Tally};
 pub use progress::Progress;
 pub use reference::{ImageReference, ReferenceError};
 pub use report::{OriginReport, PeerReport, RegistryReport, Report, Sources};

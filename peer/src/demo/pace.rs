@@ -8,6 +8,7 @@ use tokio::{
 };
 
 /// Holds streams back to a rate in all; without a rate it lets everything pass.
+#[derive(Debug)]
 pub(super) struct Pace {
     rate_bytes_per_s: Option<u64>,
     /// When the next bytes may pass.

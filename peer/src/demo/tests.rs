@@ -1,6 +1,9 @@
 //! The registry and the client of the demo, against each other.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::{
+    net::Ipv4Addr,
+    sync::atomic::{AtomicU64, Ordering},
+};
 
 use shoal_protocol::reference::{ImageName, Reference};
 use tokio::{
@@ -9,8 +12,8 @@ use tokio::{
 };
 
 use super::{
-    image::MadeImage,
-    origin::{Origin, REPOSITORY, TAG},
+    image::{MadeImage, REPOSITORY, TAG},
+    origin::Origin,
     pull::{PullError, Watch, pull},
 };
 
@@ -40,7 +43,8 @@ struct Setting {
 async fn setting() -> Setting {
     let folder = tempfile::tempdir().unwrap();
     let image = MadeImage::make(folder.path(), 1024 * 1024, 1).unwrap();
-    let origin = Origin::serve(image.clone(), None).await.unwrap();
+    let origin = Origin::serve((Ipv4Addr::LOCALHOST, 0).into(), None).await.unwrap();
+    image.put_into(&origin);
     let registry = origin.address().to_string().parse().unwrap();
     let name = ImageName { registry, repository: REPOSITORY.parse().unwrap() };
     Setting { image, origin, name, _folder: folder }
@@ -70,7 +74,7 @@ async fn a_pull_takes_each_blob_once_and_all_of_its_bytes() {
     let reference = TAG.parse().unwrap();
     let pulled = pull(setting.origin.address(), &setting.name, &reference, &watch).await.unwrap();
     assert_eq!(pulled.digest, setting.image.manifest.digest);
-    assert_eq!(pulled.size_bytes, setting.image.blobs.iter().map(|blob| blob.size_bytes).sum::<u64>());
+    assert_eq!(pulled.size_bytes, setting.image.blobs.iter().map(|blob| blob.len_bytes).sum::<u64>());
     assert_eq!(watch.total.into_inner(), pulled.size_bytes);
     assert_eq!(watch.advanced.into_inner(), pulled.size_bytes);
     let tally = setting.origin.tally();
@@ -96,10 +100,10 @@ async fn what_is_not_there_is_an_error_that_names_it() {
 #[tokio::test]
 async fn damaged_bytes_fail_the_pull() {
     let setting = setting().await;
-    let layer = setting.image.path(&setting.image.blobs[1].digest);
-    let mut bytes = std::fs::read(&layer).unwrap();
+    let layer = &setting.image.blobs[1].path;
+    let mut bytes = std::fs::read(layer).unwrap();
     bytes[1000] ^= 1;
-    std::fs::write(&layer, bytes).unwrap();
+    std::fs::write(layer, bytes).unwrap();
     let error = setting.pull(TAG).await.unwrap_err().to_string();
     assert!(error.ends_with("the bytes have another digest"), "{error}");
 }
@@ -111,8 +115,8 @@ async fn a_part_of_a_blob_can_be_asked_for() {
     let path = format!("/v2/{REPOSITORY}/blobs/{}", blob.digest);
     let part = setting.raw(&format!("GET {path} HTTP/1.1\r\nRange: bytes=5-9\r\n")).await;
     assert!(part.starts_with("HTTP/1.1 206"), "{part}");
-    assert!(part.contains(&format!("content-range: bytes 5-9/{}", blob.size_bytes)), "{part}");
-    let outside = setting.raw(&format!("GET {path} HTTP/1.1\r\nRange: bytes={}-\r\n", blob.size_bytes)).await;
+    assert!(part.contains(&format!("content-range: bytes 5-9/{}", blob.len_bytes)), "{part}");
+    let outside = setting.raw(&format!("GET {path} HTTP/1.1\r\nRange: bytes={}-\r\n", blob.len_bytes)).await;
     assert!(outside.starts_with("HTTP/1.1 416"), "{outside}");
     assert_eq!(setting.origin.tally().blob_bytes, 5);
 }
