@@ -1,20 +1,17 @@
 //! The mirror's answers from its store, beside nginx with the very same files.
 
-use std::{
-    net::SocketAddr,
-    path::{Path, PathBuf},
-    sync::Arc,
-    time::Duration,
-};
+use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
 use serde::Serialize;
 use shoal_peer::store::{RealDisk, Store};
 use shoal_protocol::{
     digest::{Algorithm, Digest},
+    geometry::Geometry,
     identity::NodeKey,
 };
 
 use super::{
+    args::CopyArgs,
     client::{self, Client},
     content::{self, StoredBlob},
     nginx::Nginx,
@@ -22,8 +19,7 @@ use super::{
 };
 use crate::{
     cli::Failure,
-    record::{OutputArgs, Run, Session},
-    units::Bytes,
+    record::{Run, Session},
 };
 
 const SMALL_BYTES: usize = 1024;
@@ -33,34 +29,26 @@ const WARM_UP: u32 = 200;
 
 /// How to measure hits.
 #[derive(Debug, clap::Args, Serialize)]
-pub(super) struct Args {
-    /// Length of the large blob, which stays in memory as long as there is enough
-    #[arg(long, default_value = "1GiB")]
-    bytes: Bytes,
-    /// Rounds; in each, both servers answer everything
-    #[arg(long, default_value_t = 7)]
-    runs: u32,
+pub(super) struct HitArgs {
+    #[command(flatten)]
+    #[serde(flatten)]
+    copy: CopyArgs,
     /// Requests for each small thing in a round
     #[arg(long, default_value_t = 3000)]
     requests: u32,
-    /// Folder for the store
-    #[arg(long, default_value_os_t = std::env::temp_dir())]
-    folder: PathBuf,
-    #[command(flatten)]
-    #[serde(skip)]
-    output: OutputArgs,
 }
 
-pub(super) async fn run(args: Args) -> Result<(), Failure> {
+pub(super) async fn run(args: HitArgs) -> Result<(), Failure> {
     tokio::task::spawn_blocking(move || measure(&args)).await?
 }
 
-fn measure(args: &Args) -> Result<(), Failure> {
-    let mut session = Session::begin("loopback-hit", args, &args.output)?;
-    let folder = tempfile::tempdir_in(&args.folder)?;
+fn measure(args: &HitArgs) -> Result<(), Failure> {
+    let CopyArgs { bytes, piece, runs, folder, output } = &args.copy;
+    let mut session = Session::begin("loopback-hit", args, output)?;
+    let folder = tempfile::tempdir_in(folder)?;
     session.say("making the blobs");
     let data = folder.path().join("node");
-    let content = Content::make(&data.join("store"), args.bytes)?;
+    let content = Content::make(&data.join("store"), content::geometry(*bytes, *piece)?)?;
     let key_file = nodes::make_key(folder.path())?;
     let (node, reached) = nodes::start(&data, &key_file, None)?;
     let nginx = Nginx::start(&folder.path().join("nginx"), &data.join("store/blobs"))?;
@@ -69,12 +57,12 @@ fn measure(args: &Args) -> Result<(), Failure> {
         false => client::blob_path(digest),
     });
     let files = content.paths(|digest, _| file_path(digest));
-    for round in 1..=args.runs {
+    for round in 1..=*runs {
         let theirs = Answers::measure(nginx.address(), &files, args.requests)?;
         let ours = Answers::measure(reached.mirror, &shoal, args.requests)?;
-        session.add(theirs.run("nginx", round, args.bytes.0))?;
+        session.add(theirs.run("nginx", round, bytes.0))?;
         session.add(
-            ours.run("shoal", round, args.bytes.0)
+            ours.run("shoal", round, bytes.0)
                 .with("hit_over_nginx", theirs.large.as_secs_f64() / ours.large.as_secs_f64())
                 .with("small_p99_over_nginx", ours.small.p99_s / theirs.small.p99_s)
                 .with("manifest_p99_over_nginx", ours.manifest.p99_s / theirs.manifest.p99_s),
@@ -99,9 +87,8 @@ struct Paths {
 }
 
 impl Content {
-    fn make(store: &Path, large: Bytes) -> Result<Self, Failure> {
-        let large =
-            StoredBlob::make(store, content::geometry(large, None)?, &NodeKey::from_secret([1; 32]))?.digest;
+    fn make(store: &Path, large: Geometry) -> Result<Self, Failure> {
+        let large = StoredBlob::make(store, large, &NodeKey::from_secret([1; 32]))?.digest;
         let (store, _) = Store::open(store, Arc::new(RealDisk))?;
         let put = |bytes: &[u8], media_type| -> Result<Digest, Failure> {
             let digest = Digest::of(Algorithm::Sha256, bytes);

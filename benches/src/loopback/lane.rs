@@ -25,6 +25,7 @@ use shoal_protocol::{
 use tokio::task::{JoinSet, spawn_blocking};
 
 use super::{
+    args::CopyArgs,
     bare,
     content::{self, StoredBlob},
     cpu::CpuTime,
@@ -32,32 +33,11 @@ use super::{
 };
 use crate::{
     cli::Failure,
-    record::{OutputArgs, Run, Session},
-    units::Bytes,
+    record::{Run, Session},
 };
 
 const LOCALHOST: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 const GB: f64 = 1e9;
-
-/// How to measure a lane.
-#[derive(Debug, clap::Args, Serialize)]
-pub(super) struct Args {
-    /// Length of the file, which stays in memory as long as there is enough
-    #[arg(long, default_value = "4GiB")]
-    bytes: Bytes,
-    /// Length of its pieces [default: as any node would cut it]
-    #[arg(long)]
-    piece: Option<Bytes>,
-    /// Rounds; in each, every way of copying is taken once
-    #[arg(long, default_value_t = 5)]
-    runs: u32,
-    /// Folder for the file
-    #[arg(long, default_value_os_t = std::env::temp_dir())]
-    folder: PathBuf,
-    #[command(flatten)]
-    #[serde(skip)]
-    output: OutputArgs,
-}
 
 /// How the file gets over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -100,7 +80,7 @@ struct Received {
     cpu_s: f64,
 }
 
-pub(super) async fn run(args: Args) -> Result<(), Failure> {
+pub(super) async fn run(args: CopyArgs) -> Result<(), Failure> {
     let mut session = Session::begin("loopback-lane", &args, &args.output)?;
     let folder = tempfile::tempdir_in(&args.folder)?;
     session.say("making the file");

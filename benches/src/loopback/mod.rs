@@ -4,6 +4,7 @@
 //! The two sides of a transfer are processes, as on two hosts: this program starts itself for the other side. Sides
 //! that are compared take turns within one call, so that whatever else the machine does falls on both.
 
+mod args;
 mod bare;
 mod client;
 mod content;
@@ -14,6 +15,8 @@ mod nginx;
 mod node;
 mod nodes;
 mod other_side;
+
+use args::CopyArgs;
 
 use crate::cli::Failure;
 
@@ -27,11 +30,11 @@ pub struct Args {
 #[derive(Debug, clap::Subcommand)]
 enum Command {
     /// One lane against bare copies of the same file: over TLS, over TCP, by sendfile
-    Lane(lane::Args),
+    Lane(CopyArgs),
     /// A blob from one node's disk to another's: processor time, and where it goes
-    Node(node::Args),
+    Node(CopyArgs),
     /// Answers of the mirror from its store against nginx with the same files
-    Hit(hit::Args),
+    Hit(hit::HitArgs),
     /// The receiving side of `lane`
     #[command(hide = true)]
     Receive(lane::ReceiveArgs),

@@ -7,11 +7,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use serde::Serialize;
 use sha2::Digest as _;
 use shoal_protocol::identity::NodeKey;
 
 use super::{
+    args::CopyArgs,
     client::{self, Client},
     content::{self, StoredBlob},
     cpu::CpuTime,
@@ -19,8 +19,7 @@ use super::{
 };
 use crate::{
     cli::Failure,
-    record::{OutputArgs, Run, Session},
-    units::Bytes,
+    record::{Run, Session},
 };
 
 const GB: f64 = 1e9;
@@ -30,27 +29,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(10);
 /// Longer than any fetch takes.
 const PATIENCE: Duration = Duration::from_secs(300);
 
-/// How to measure a fetch.
-#[derive(Debug, clap::Args, Serialize)]
-pub(super) struct Args {
-    /// Length of the blob, which stays in memory as long as there is enough
-    #[arg(long, default_value = "4GiB")]
-    bytes: Bytes,
-    /// Length of its pieces [default: as any node would cut it]
-    #[arg(long)]
-    piece: Option<Bytes>,
-    /// Fetches, each by a fresh node
-    #[arg(long, default_value_t = 3)]
-    runs: u32,
-    /// Folder for the stores
-    #[arg(long, default_value_os_t = std::env::temp_dir())]
-    folder: PathBuf,
-    #[command(flatten)]
-    #[serde(skip)]
-    output: OutputArgs,
-}
-
-pub(super) async fn run(args: Args) -> Result<(), Failure> {
+pub(super) async fn run(args: CopyArgs) -> Result<(), Failure> {
     let mut session = Session::begin("loopback-node", &args, &args.output)?;
     let folder = tempfile::tempdir_in(&args.folder)?;
     session.say("making the blob");
