@@ -52,9 +52,11 @@ enum Way {
     Lane,
     /// A lane whose pieces are verified.
     Verified,
+    /// A lane in plaintext whose pieces are thrown away.
+    Plaintext,
 }
 
-const WAYS: [Way; 5] = [Way::Tls, Way::Lane, Way::Verified, Way::Tcp, Way::Sendfile];
+const WAYS: [Way; 6] = [Way::Tls, Way::Lane, Way::Verified, Way::Tcp, Way::Sendfile, Way::Plaintext];
 
 /// What the receiving side is told.
 #[derive(Debug, clap::Args)]
@@ -86,7 +88,7 @@ pub(super) async fn run(args: CopyArgs) -> Result<(), Failure> {
     session.say("making the file");
     let subject = Subject::make(folder.path(), content::geometry(args.bytes, args.piece)?)?;
     for round in 1..=args.runs {
-        let mut tls_bytes_per_s = f64::NAN;
+        let [mut tls_bytes_per_s, mut sendfile_bytes_per_s] = [f64::NAN; 2];
         for way in WAYS {
             let mut run = subject.copy(way, round).await?;
             let rate = run.figures["bytes_per_s"];
@@ -94,7 +96,16 @@ pub(super) async fn run(args: CopyArgs) -> Result<(), Failure> {
                 Way::Tls => tls_bytes_per_s = rate,
                 Way::Lane => run = run.with("lane_over_tls", rate / tls_bytes_per_s),
                 Way::Verified => run = run.with("verified_over_tls", rate / tls_bytes_per_s),
-                Way::Tcp | Way::Sendfile => run = run.with("over_tls", rate / tls_bytes_per_s),
+                Way::Tcp => run = run.with("over_tls", rate / tls_bytes_per_s),
+                Way::Sendfile => {
+                    sendfile_bytes_per_s = rate;
+                    run = run.with("over_tls", rate / tls_bytes_per_s);
+                }
+                Way::Plaintext => {
+                    run = run
+                        .with("plaintext_over_tls", rate / tls_bytes_per_s)
+                        .with("plaintext_over_sendfile", rate / sendfile_bytes_per_s);
+                }
             }
             session.add(run)?;
         }
@@ -112,7 +123,7 @@ struct Subject {
 impl Subject {
     fn make(folder: &Path, geometry: Geometry) -> Result<Self, Failure> {
         let store_folder = folder.join("store");
-        let blob = StoredBlob::make(&store_folder, geometry, credentials(1)?.key())?;
+        let blob = StoredBlob::make(&store_folder, geometry, &NodeKey::from_secret([1; 32]))?;
         let chain_file = folder.join("chain");
         std::fs::write(&chain_file, content::encode(&blob.chain))?;
         let (store, _) = Store::open(&store_folder, Arc::new(RealDisk))?;
@@ -150,19 +161,22 @@ impl Subject {
     async fn send(&self, way: Way, to: SocketAddr) -> Result<(), Failure> {
         let path = self.blob.path.clone();
         match way {
-            Way::Tls => bare::send_tls(&path, to, &credentials(1)?).await,
+            Way::Tls => bare::send_tls(&path, to, &way.credentials(1)?).await,
             Way::Tcp => Ok(spawn_blocking(move || bare::send_tcp(&path, to)).await??),
             Way::Sendfile => Ok(spawn_blocking(move || bare::send_file(&path, to)).await??),
-            Way::Lane | Way::Verified => self.send_on_lane(to).await,
+            Way::Lane | Way::Verified | Way::Plaintext => self.send_on_lane(way, to).await,
         }
     }
 
-    async fn send_on_lane(&self, to: SocketAddr) -> Result<(), Failure> {
-        let own = credentials(1)?;
+    async fn send_on_lane(&self, way: Way, to: SocketAddr) -> Result<(), Failure> {
+        let own = way.credentials(1)?;
         let config = SwarmConfig { listen: vec![LOCALHOST], ..SwarmConfig::new(own.clone()) };
         let (swarm, _events) = swarm::start(config)?;
-        let node = credentials(2)?.node_id();
+        let node = way.credentials(2)?.node_id();
         let mut lane = LaneSender::open(&own, &swarm, node, &[to]).await?;
+        if lane.is_plaintext() != (way == Way::Plaintext) {
+            return Err("the two sides of the lane did not agree on what was asked for".into());
+        }
         let file = self.store.open_blob(&self.blob.digest)?.ok_or("the blob is gone")?;
         let geometry = self.blob.geometry;
         for piece in 0..geometry.piece_count() {
@@ -183,21 +197,21 @@ pub(super) async fn receive(args: ReceiveArgs) -> Result<(), Failure> {
         Way::Tls => {
             let listener = tokio::net::TcpListener::bind(LOCALHOST).await?;
             say(&Listening { address: listener.local_addr()? })?;
-            (bare::receive_tls(&listener, &credentials(2)?).await?, 0)
+            (bare::receive_tls(&listener, &args.way.credentials(2)?).await?, 0)
         }
         Way::Tcp | Way::Sendfile => {
             let listener = std::net::TcpListener::bind(LOCALHOST)?;
             say(&Listening { address: listener.local_addr()? })?;
             (spawn_blocking(move || bare::receive_tcp(&listener)).await??, 0)
         }
-        Way::Lane => receive_lane(None).await?,
-        Way::Verified => receive_lane(Some(chain)).await?,
+        Way::Lane | Way::Plaintext => receive_lane(args.way, None).await?,
+        Way::Verified => receive_lane(args.way, Some(chain)).await?,
     };
     say(&Received { bytes, good_pieces, cpu_s: CpuTime::own().total_s() })
 }
 
-async fn receive_lane(chain: Option<Chain>) -> Result<(u64, u32), Failure> {
-    let mut listener = LaneListener::bind(LOCALHOST, credentials(2)?).await?;
+async fn receive_lane(way: Way, chain: Option<Chain>) -> Result<(u64, u32), Failure> {
+    let mut listener = LaneListener::bind(LOCALHOST, way.credentials(2)?).await?;
     say(&Listening { address: listener.address() })?;
     let (_, mut lane) = listener.accept().await.ok_or("no lane came")?;
     let verifier = Verifier::default();
@@ -213,6 +227,12 @@ async fn receive_lane(chain: Option<Chain>) -> Result<(u64, u32), Failure> {
     Ok((bytes, u32::try_from(good.count())?))
 }
 
-fn credentials(secret: u8) -> Result<Credentials, Failure> {
-    Ok(Credentials::new(NodeKey::from_secret([secret; 32]), ClusterKey::from_root([9; 32]))?)
+impl Way {
+    fn credentials(self, secret: u8) -> Result<Credentials, Failure> {
+        let (key, cluster) = (NodeKey::from_secret([secret; 32]), ClusterKey::from_root([9; 32]));
+        Ok(match self {
+            Self::Plaintext => Credentials::with_plaintext_lanes(key, cluster)?,
+            _ => Credentials::new(key, cluster)?,
+        })
+    }
 }

@@ -29,7 +29,7 @@ pub struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum Command {
-    /// One lane against bare copies of the same file: over TLS, over TCP, by sendfile
+    /// One lane, in TLS and in plaintext, against bare copies of the same file: over TLS, over TCP, by sendfile
     Lane(CopyArgs),
     /// A blob from one node's disk to another's: processor time, and where it goes
     Node(CopyArgs),

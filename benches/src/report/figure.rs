@@ -25,7 +25,7 @@ pub(super) struct Known {
 use Better::{Larger, Smaller};
 
 /// In the order in which they are shown. What a setup decides, such as `bound_s`, is neither better nor worse.
-const KNOWN: [Known; 23] = [
+const KNOWN: [Known; 24] = [
     known("max_over_bound", Smaller, Some(1.10), "slowest node ÷ what the links allow"),
     known("p99_over_p50", Smaller, Some(1.05), "slow nodes ÷ the median node"),
     known("origin_gets_per_blob", Smaller, Some(1.0), "GETs at the registry for a blob"),
@@ -38,6 +38,7 @@ const KNOWN: [Known; 23] = [
     known("rss_peak_mib", Smaller, None, "peak memory"),
     known("*_rss_peak_mib", Smaller, None, "peak memory"),
     known("*over_tls", Larger, None, "rate ÷ a plain TLS copy"),
+    known("*over_sendfile", Larger, None, "rate ÷ a plain copy by sendfile"),
     known("*_s_per_gb", Smaller, None, "processor seconds for each GB"),
     known("*_p50_ms", Smaller, None, "latency, half of the answers"),
     known("*_p99_ms", Smaller, None, "latency, 99 of 100 answers"),
