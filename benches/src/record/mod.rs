@@ -79,6 +79,12 @@ pub struct End {
     pub bench: String,
     /// Runs of the main case that count.
     pub runs: usize,
+    /// There were runs of the main case and none counts: `figures` are of those.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub all_excluded: bool,
+    /// The cases in `cases` of which no run counts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub excluded_cases: Vec<String>,
     /// The case that `figures` is about.
     pub case: String,
     /// Medians of the main case, at the top level of the line, for scripts.

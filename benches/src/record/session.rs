@@ -1,7 +1,7 @@
 //! One call of a command: keeps runs as they come, and sums them up at the end.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs::{self, File},
     io::{self, Write},
     path::{Path, PathBuf},
@@ -91,8 +91,8 @@ impl Session {
         &self.runs
     }
 
-    /// Ends the record and prints the sum, without the runs that are excluded; `main_case` is the one whose medians
-    /// stand at the top.
+    /// Ends the record and prints the sum, without the runs that are excluded as long as a case has others; `main_case`
+    /// is the one whose medians stand at the top.
     ///
     /// # Errors
     /// When the record can't be written.
@@ -112,8 +112,10 @@ impl Session {
     }
 
     fn sum_up(&self, main_case: &str) -> End {
+        let counted: BTreeSet<&str> = self.counted().map(|run| run.case.as_str()).collect();
+        let is_excluded = |case: &str| !counted.contains(case);
         let mut values: BTreeMap<String, BTreeMap<String, Vec<f64>>> = BTreeMap::new();
-        for run in self.counted() {
+        for run in self.runs.iter().filter(|run| !run.excluded || is_excluded(&run.case)) {
             let case = values.entry(run.case.clone()).or_default();
             for (name, value) in &run.figures {
                 case.entry(name.clone()).or_default().push(*value);
@@ -126,10 +128,13 @@ impl Session {
         let cases: BTreeMap<_, _> =
             values.into_iter().map(|(case, figures)| (case, spread(figures))).collect();
         let main = cases.get(main_case).into_iter().flatten();
+        let excluded_cases: Vec<_> = cases.keys().filter(|case| is_excluded(case)).cloned().collect();
         End {
             bench: self.bench.clone(),
             runs: self.counted().filter(|run| run.case == main_case).count(),
             case: main_case.into(),
+            all_excluded: excluded_cases.iter().any(|case| case == main_case),
+            excluded_cases,
             figures: main.map(|(name, spread)| (name.clone(), spread.median)).collect(),
             cases,
         }
@@ -157,7 +162,12 @@ fn in_words(figures: &Figures) -> String {
 fn table(end: &End) -> String {
     let mut text = String::new();
     for (case, figures) in &end.cases {
-        text.push_str(&format!("{} {case}\n", end.bench));
+        let note = if end.excluded_cases.contains(case) {
+            " (of runs that don't count: no other is there)"
+        } else {
+            ""
+        };
+        text.push_str(&format!("{} {case}{note}\n", end.bench));
         for (name, spread) in figures {
             let Spread { median, low, high, runs } = *spread;
             let interval = format!("[{} … {}]", number(low), number(high));
@@ -214,11 +224,38 @@ mod tests {
         session.add(busy.clone()).unwrap();
         let end = session.finish("shoal").unwrap();
         assert_eq!((end.runs, end.figures["p99_over_p50"]), (1, 1.0));
+        assert!(!end.all_excluded && end.excluded_cases.is_empty(), "{end:?}");
 
         let text = fs::read_to_string(path).unwrap();
         let kept: Line = serde_json::from_str(text.lines().nth(2).unwrap()).unwrap();
         assert_eq!(kept, Line::Run(busy));
         assert!(!text.lines().nth(1).unwrap().contains("excluded"), "{text}");
+    }
+
+    #[test]
+    fn where_no_run_counts_the_sum_is_of_those_and_says_so() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("record.jsonl");
+        let output = OutputArgs { json: true, record: Some(path.clone()) };
+        let mut session = Session::begin("lab", &(), &output).unwrap();
+        for (run, over) in [(1, 1.5), (2, 1.7)] {
+            session
+                .add(Run::new("shoal", run).with("max_over_bound", over).without_counting("busy"))
+                .unwrap();
+        }
+        session.add(Run::new("direct", 1).with("max_over_bound", 8.0)).unwrap();
+        session.add(Run::new("direct", 2).with("max_over_bound", 99.0).without_counting("busy")).unwrap();
+        let end = session.finish("shoal").unwrap();
+        assert!(table(&end).contains("shoal (of runs that don't count"), "{}", table(&end));
+
+        let text = fs::read_to_string(path).unwrap();
+        let last: serde_json::Value = serde_json::from_str(text.lines().last().unwrap()).unwrap();
+        assert_eq!(last["max_over_bound"], 1.6);
+        assert_eq!((&last["runs"], &last["all_excluded"]), (&0.into(), &true.into()));
+        assert_eq!(last["excluded_cases"], serde_json::json!(["shoal"]));
+        assert_eq!(last["cases"]["direct"]["max_over_bound"]["median"], 8.0);
+        let kept: Line = serde_json::from_value(last).unwrap();
+        assert_eq!(kept, Line::End(end));
     }
 
     #[test]
