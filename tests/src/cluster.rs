@@ -97,12 +97,12 @@ impl Cluster {
 
     /// Waits until every node knows every other.
     pub async fn met(&self) {
-        let others = self.nodes().count() - 1;
+        let nodes = self.nodes().count();
         for node in self.nodes() {
-            let what = format!("{} to know {others} others", node.name());
+            let what = format!("{} to know {nodes} nodes, itself included", node.name());
             eventually(&what, MEET_WITHIN, async || {
                 let metrics = node.metrics().await;
-                (metrics.swarm_peers() > 0 && metrics.inventory_nodes() >= others).then_some(())
+                (metrics.swarm_peers() > 0 && metrics.inventory_nodes() >= nodes).then_some(())
             })
             .await;
         }
