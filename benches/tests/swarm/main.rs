@@ -6,6 +6,7 @@ mod crowd;
 mod faults;
 mod hostile;
 mod liars;
+mod slots;
 
 use std::time::Duration;
 

@@ -48,9 +48,18 @@ impl Exchange {
     /// Offers a piece for every free slot, as long as somebody lacks something.
     pub(super) fn fill_slots(&mut self, now: Timestamp) {
         while self.has_free_slot(now) {
-            let Some((digest, node)) = self.choose_receiver(now) else { break };
+            let Some((digest, node)) = self.choose_receiver(now) else { return };
             self.offer(now, &digest, node);
         }
+        if let Some(slow) = self.next_slow(now) {
+            self.wake_at(slow);
+        }
+    }
+
+    /// When an upload that holds a slot gives it up unless it ends before.
+    fn next_slow(&self, now: Timestamp) -> Option<Timestamp> {
+        let slow_after = self.slow_after(self.upload_time);
+        self.uploads.values().map(|since| *since + slow_after).filter(|slow| *slow > now).min()
     }
 
     /// Uploads that a receiver or its link holds up, perhaps for ever, do not count, nor do offers to somebody who is
