@@ -179,7 +179,8 @@ impl Exchange {
     pub(super) fn on_offer_declined(&mut self, now: Timestamp, from: NodeId, digest: &Digest) {
         let Some(offer) = self.offers.remove(&(from, *digest)) else { return };
         smooth(&mut self.answer_time, now.since(offer.since));
-        let turn_time = self.piece_time.max(self.upload_time) / u32::try_from(self.slots()).unwrap_or(u32::MAX).max(1);
+        let turn_time =
+            self.piece_time.max(self.upload_time) / u32::try_from(self.slots()).unwrap_or(u32::MAX).max(1);
         if let Some(session) = self.blobs.get_mut(digest).and_then(|blob| blob.sessions.get_mut(&from)) {
             session.declined(now, turn_time, &mut self.rng);
             let again = session.offer_after;
