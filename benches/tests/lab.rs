@@ -6,6 +6,7 @@ use std::{
     fs,
     path::Path,
     process::{Child, Command, ExitStatus, Output, Stdio},
+    sync::{Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -15,8 +16,12 @@ const WITHIN: Duration = Duration::from_secs(180);
 const BLOB_BYTES: f64 = (4 << 20) as f64;
 const RATE_BYTES_PER_S: f64 = 200e6 / 8.0;
 
+/// Every lab that starts removes what others left.
+static ONE_LAB_AT_A_TIME: Mutex<()> = Mutex::new(());
+
 #[test]
 fn every_case_ends_after_its_bound_and_leaves_nothing() {
+    let _alone = alone();
     let folder = tempfile::tempdir().unwrap();
     let record = folder.path().join("record.jsonl");
     let (pid, output) = finish(lab(folder.path(), "3", &record));
@@ -35,18 +40,43 @@ fn every_case_ends_after_its_bound_and_leaves_nothing() {
 
 #[test]
 fn an_interrupted_lab_removes_what_it_made() {
+    let _alone = alone();
     let folder = tempfile::tempdir().unwrap();
     let record = folder.path().join("record.jsonl");
     let mut child = lab(folder.path(), "100", &record).spawn().unwrap();
     let pid = child.id();
-    let hosts = "hub, origin, seed and three nodes";
-    wait(&mut child, hosts, |_| (namespaces_of(pid).len() == 6).then_some(()));
-    let status = Command::new("kill").args(["-INT", &pid.to_string()]).status().unwrap();
-    assert!(status.success());
-    let status: ExitStatus = wait(&mut child, "its end", |child| child.try_wait().unwrap());
-    assert!(!status.success());
+    wait_for_hosts(&mut child);
+    interrupt(&mut child);
     assert_eq!(namespaces_of(pid), [""; 0]);
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "more than the record is left");
+}
+
+#[test]
+fn what_a_killed_lab_left_is_removed_by_the_next_one() {
+    let _alone = alone();
+    let folder = tempfile::tempdir().unwrap();
+    let record = folder.path().join("record.jsonl");
+    let mut child = lab(folder.path(), "100", &record).spawn().unwrap();
+    let killed = child.id();
+    wait_for_hosts(&mut child);
+    let seed = format!("shoal-lab-{killed}-seed");
+    let both = "an agent and a seed on the seed's host";
+    let running = wait(&mut child, both, |_| Some(processes_in(&seed)).filter(|pids| pids.len() > 1));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert_eq!(namespaces_of(killed).len(), 6);
+    let living = Namespace::add(format!("shoal-lab-{}-kept", std::process::id()));
+
+    let (_, output) = finish(lab(folder.path(), "1", &record));
+    assert!(output.status.success(), "{output:?}");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        said.contains(&format!("removed 6 network namespaces of lab {killed}, which was killed")),
+        "{said}"
+    );
+    assert_eq!(namespaces_of(killed), [""; 0]);
+    assert_eq!(namespaces_of(std::process::id()), [living.0.as_str()], "a living lab's stays");
+    assert!(!running.iter().any(|pid| runs(*pid)), "of {running:?} some still run");
 }
 
 #[test]
@@ -118,6 +148,49 @@ fn wait<T>(child: &mut Child, what: &str, mut look: impl FnMut(&mut Child) -> Op
         }
         std::thread::sleep(Duration::from_millis(50));
     }
+}
+
+fn alone() -> MutexGuard<'static, ()> {
+    ONE_LAB_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn wait_for_hosts(lab: &mut Child) {
+    let hosts = "hub, origin, seed and three nodes";
+    wait(lab, hosts, |lab| (namespaces_of(lab.id()).len() == 6).then_some(()));
+}
+
+fn interrupt(lab: &mut Child) {
+    let status = Command::new("kill").args(["-INT", &lab.id().to_string()]).status().unwrap();
+    assert!(status.success());
+    let status: ExitStatus = wait(lab, "its end", |lab| lab.try_wait().unwrap());
+    assert!(!status.success());
+}
+
+/// A network namespace that is removed in the end.
+struct Namespace(String);
+
+impl Namespace {
+    fn add(name: String) -> Self {
+        assert!(Command::new("ip").args(["netns", "add", &name]).status().unwrap().success());
+        Self(name)
+    }
+}
+
+impl Drop for Namespace {
+    fn drop(&mut self) {
+        let _ = Command::new("ip").args(["netns", "del", &self.0]).status();
+    }
+}
+
+fn processes_in(namespace: &str) -> Vec<u32> {
+    let output = Command::new("ip").args(["netns", "pids", namespace]).output().unwrap();
+    String::from_utf8_lossy(&output.stdout).lines().filter_map(|line| line.parse().ok()).collect()
+}
+
+/// Whoever inherits what has ended may take its time to notice.
+fn runs(pid: u32) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit_once(") ").is_some_and(|(_, state)| !state.starts_with('Z'))
 }
 
 fn namespaces_of(pid: u32) -> Vec<String> {

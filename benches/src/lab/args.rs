@@ -16,8 +16,9 @@ const PATIENCE_S: f64 = 300.0;
 
 /// Measures real processes on links of a known rate: a network namespace for each node, on this machine
 ///
-/// Needs root, and the programs `ip` and `tc`. Everything that it makes is removed at the end. Times are held against
-/// what is possible at the rate of the links, of which 4.4 % are the headers of Ethernet, IP and TCP.
+/// Needs root, and the programs `ip` and `tc`. Everything that it makes is removed at the end; network namespaces of a
+/// lab that was killed, and what runs in them, when the next one starts. Times are held against what is possible at the
+/// rate of the links, of which 4.4 % are the headers of Ethernet, IP and TCP.
 #[derive(Clone, Debug, Args, Serialize)]
 pub struct LabArgs {
     /// How many nodes pull

@@ -15,6 +15,7 @@ mod cases;
 mod figures;
 mod hand;
 mod hosts;
+mod leftovers;
 mod needs;
 mod network;
 mod outside;
@@ -54,6 +55,7 @@ async fn measure(args: &LabArgs) -> Result<(), Failure> {
     let (cases, left_out) = args.chosen_cases();
     cases::check(&cases, args)?;
     let mut session = Session::begin("lab", &figures::setup(args, left_out.as_deref()), &args.output)?;
+    leftovers::remove(&tools.ip, |line| session.say(line));
     session.say(&format!("making {} hosts and a blob …", args.nodes + 2));
     if let Some(left_out) = left_out {
         session.say(&left_out);

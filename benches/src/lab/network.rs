@@ -28,6 +28,8 @@ const QUEUE_S: f64 = 0.03;
 const MIN_QUEUE_BYTES: u64 = 256 * 1024;
 const FRAME_BYTES: u64 = 1514;
 const BRIDGE: &str = "hub";
+/// What the names of namespaces begin with; the id of the lab's process follows, and the host.
+pub(super) const PREFIX: &str = "shoal-lab-";
 
 /// One of the hosts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -93,7 +95,7 @@ impl Network {
     /// Makes origin, seed and `nodes` nodes.
     pub(super) fn up(tools: &Tools, nodes: u16, links: &Links) -> Result<Self, RigError> {
         let hosts = [Host::Origin, Host::Seed].into_iter().chain((1..=nodes).map(Host::Node)).collect();
-        let prefix = format!("shoal-lab-{}", std::process::id());
+        let prefix = format!("{PREFIX}{}", std::process::id());
         let mut network = Self { tools: tools.clone(), prefix, hosts, made: Vec::new() };
         network.make(links)?;
         Ok(network)
@@ -235,7 +237,8 @@ pub(super) fn burst_bytes(Rate(bytes_per_s): Rate) -> u64 {
     (bytes_per_s as f64 * BURST_S) as u64 + FRAME_BYTES
 }
 
-fn run(mut command: Command, input: &str) -> Result<String, RigError> {
+/// Runs a command with `input`, and gives its output.
+pub(super) fn run(mut command: Command, input: &str) -> Result<String, RigError> {
     let shown = format!("{command:?}").replace('"', "");
     let named = || RigError::system(format!("run `{shown}`"));
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
