@@ -80,6 +80,24 @@ fn what_a_killed_lab_left_is_removed_by_the_next_one() {
 }
 
 #[test]
+fn bridged_packets_pass_the_firewall_by_in_the_lab_and_nowhere_else() {
+    let _alone = alone();
+    let folder = tempfile::tempdir().unwrap();
+    let mut read = Command::new("sh");
+    let switches = "cat /proc/sys/net/bridge/bridge-nf-call-* 2>/dev/null || true";
+    read.args(["-c", switches]);
+    let here = read.output().unwrap().stdout;
+    let mut child = lab(folder.path(), "100", &folder.path().join("record.jsonl")).spawn().unwrap();
+    let hub = format!("shoal-lab-{}-hub", child.id());
+    wait_for_hosts(&mut child);
+    let there = Command::new("ip").args(["netns", "exec", &hub, "sh", "-c", switches]).output().unwrap();
+    assert!(there.status.success(), "{there:?}");
+    assert!(!there.stdout.contains(&b'1'), "{there:?}");
+    interrupt(&mut child);
+    assert_eq!(read.output().unwrap().stdout, here);
+}
+
+#[test]
 fn latency_is_known_for_everything_everywhere() {
     let folder = tempfile::tempdir().unwrap();
     let record = folder.path().join("record.jsonl");
