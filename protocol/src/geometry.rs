@@ -51,13 +51,14 @@ impl Geometry {
 
     /// The geometry every author gives a blob of this length, so that chains of different authors agree.
     ///
-    /// Aims at 512 to 1024 pieces: simulated, more and smaller pieces finish a flash crowd sooner, and past that the
-    /// control messages begin to cost more than they gain.
+    /// Both the number of pieces and their length grow with the square root of the blob's length: 512 pieces of 256 KiB
+    /// make 128 MiB, 1024 of 1 MiB make 1 GiB. Simulated, more and smaller pieces finish a flash crowd sooner; but each
+    /// costs control messages and processor time, which counts on slow links and small machines.
     ///
     /// # Errors
     /// When the blob is longer than [`MAX_PIECES`] pieces of [`MAX_PIECE_BYTES`].
     pub fn for_blob(blob_bytes: u64) -> Result<Self, GeometryError> {
-        let wanted = blob_bytes.div_ceil(1024).next_power_of_two();
+        let wanted = blob_bytes.saturating_mul(512).isqrt().next_power_of_two();
         let piece_bytes =
             u32::try_from(wanted).unwrap_or(MAX_PIECE_BYTES).clamp(MIN_PIECE_BYTES, MAX_PIECE_BYTES);
         Self::new(blob_bytes, piece_bytes)

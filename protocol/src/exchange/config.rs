@@ -19,8 +19,8 @@ pub struct ExchangeConfig {
     /// Transfers at a time in each direction; by the number of pieces (`slots_for`) if this is not set.
     pub slots: Option<usize>,
     /// Transfers beyond the slots that are agreed on already, in each direction, so that no slot is empty for a round
-    /// trip; more where a round trip takes as long as a piece.
-    pub ahead: usize,
+    /// trip; more where a round trip takes as long as a piece. Half as many as there are slots if this is not set.
+    pub ahead: Option<usize>,
     /// Most neighbours of one blob while it is fetched.
     pub fetch_neighbours: usize,
     /// Most neighbours of one blob that is complete here.
@@ -61,7 +61,7 @@ impl ExchangeConfig {
             random_seed,
             dials: 16,
             slots: None,
-            ahead: 1,
+            ahead: None,
             fetch_neighbours: 48,
             hold_neighbours: 256,
             fetches: 64,
@@ -80,9 +80,10 @@ impl ExchangeConfig {
     }
 }
 
-/// Transfers at a time in each direction, for blobs of `pieces` pieces in all: clamp(√M / 4, 2, 8).
+/// Transfers at a time in each direction, for blobs of `pieces` pieces in all: clamp(√M / 2, 2, 8).
 ///
-/// Fitted by simulation, not derived; that both directions have equally many matters more than how many.
+/// Fitted by simulation and in the lab, not derived; that both directions have equally many matters more than how many.
+/// Real connections take a few round trips to come up to speed, and more at a time fill the link meanwhile.
 pub(super) fn slots_for(pieces: u32) -> usize {
-    (pieces.isqrt() as usize / 4).clamp(2, 8)
+    (pieces.isqrt() as usize / 2).clamp(2, 8)
 }

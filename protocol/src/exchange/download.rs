@@ -24,7 +24,7 @@ impl Exchange {
         digest: &Digest,
         named: Option<PieceIndex>,
     ) {
-        let has_room = self.in_flight() < self.spanned(self.piece_time) + self.config.ahead
+        let has_room = self.in_flight() < self.agreed_limit(self.piece_time)
             && self.owed_by(&from) < self.receive_limit(digest);
         let Some(blob) = self.blobs.get(digest) else { return };
         let channel = blob.channel;

@@ -323,6 +323,11 @@ impl Exchange {
         config::slots_for(active.map(|blob| blob.have.len()).max().unwrap_or(1))
     }
 
+    /// Transfers that may be under way or agreed on, when one takes `transfer_time` by itself.
+    fn agreed_limit(&self, transfer_time: Duration) -> usize {
+        self.spanned(transfer_time) + self.config.ahead.unwrap_or(self.slots() / 2)
+    }
+
     /// Transfers that fill the slots although offers, wants and the first bytes take their time to travel, when one
     /// takes `transfer_time` by itself.
     fn spanned(&self, transfer_time: Duration) -> usize {

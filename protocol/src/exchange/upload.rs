@@ -68,7 +68,7 @@ impl Exchange {
         let (slow_after, answer_after) = (self.slow_after(self.upload_time), self.answer_after());
         let moving = self.uploads.values().filter(|since| now.since(**since) < slow_after).count();
         let open = self.offers.values().filter(|offer| now.since(offer.since) < answer_after).count();
-        moving + open < self.spanned(self.upload_time) + self.config.ahead
+        moving + open < self.agreed_limit(self.upload_time)
             && self.uploads.len() + self.offers.len() < MAX_UPLOADS
     }
 

@@ -98,7 +98,7 @@ impl Knobs {
             config.have_delay = have_delay;
         }
         config.slots = self.slots.or(config.slots);
-        config.ahead = self.ahead.unwrap_or(config.ahead);
+        config.ahead = self.ahead.or(config.ahead);
     }
 }
 
