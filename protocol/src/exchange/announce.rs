@@ -10,7 +10,7 @@ use crate::{bounds::MAX_PIECES_LISTED, digest::Digest, identity::NodeId, time::T
 /// company: it may have hundreds of neighbours.
 const COMPLETE_DELAY_FACTOR: u32 = 20;
 /// Haves wait no longer for company than this on the slowest link.
-const LONGEST_DELAY: Duration = Duration::from_millis(100);
+const LONGEST_DELAY: Duration = Duration::from_millis(250);
 
 impl Exchange {
     /// Tells neighbours of new pieces: at once when nothing went out lately, together with more otherwise.
