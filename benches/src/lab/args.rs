@@ -46,9 +46,9 @@ pub struct LabArgs {
     /// Share of packets that every node loses, such as 1%
     #[arg(long, value_parser = share, default_value = "0%")]
     pub loss: f64,
-    /// TCP's congestion control [default: the machine's]
-    #[arg(long)]
-    pub congestion: Option<String>,
+    /// TCP's congestion control
+    #[arg(long, default_value = "cubic")]
+    pub congestion: String,
     /// The program `shoal` [default: the one beside this program]
     #[arg(long, value_name = "FILE")]
     pub shoal: Option<PathBuf>,

@@ -52,8 +52,8 @@ pub(super) struct Links {
     pub(super) rate: Rate,
     /// Share of packets that each host drops of what it receives.
     pub(super) loss: f64,
-    /// TCP's congestion control, if not the machine's.
-    pub(super) congestion: Option<String>,
+    /// TCP's congestion control.
+    pub(super) congestion: String,
 }
 
 /// The namespaces. Dropping it removes them, and with them their links.
@@ -166,14 +166,13 @@ impl Network {
             let _ = writeln!(on_bridge, "link set {port} gso_max_segs 1");
             let _ = writeln!(on_host, "link set eth0 gso_max_segs 1");
         }
-        if let Some(congestion) = &links.congestion {
-            // By route: the setting of a namespace takes only what the whole machine allows everyone.
-            let _ = writeln!(
-                on_host,
-                "route replace 10.77.0.0/16 dev eth0 scope link src {} congctl {congestion}",
-                host.address(0).ip()
-            );
-        }
+        // By route: the setting of a namespace takes only what the whole machine allows everyone.
+        let _ = writeln!(
+            on_host,
+            "route replace 10.77.0.0/16 dev eth0 scope link src {} congctl {}",
+            host.address(0).ip(),
+            links.congestion
+        );
         self.ip_batch(BRIDGE, &on_bridge)?;
         self.ip_batch(&name, &on_host)?;
         self.tc_batch(&name, &shaping("eth0", links.rate))?;
