@@ -69,7 +69,7 @@ impl World {
     }
 
     pub(super) fn are_connected(&self, one: usize, other: usize) -> bool {
-        self.connected.contains(&pair(one, other))
+        self.nodes[one].is_connected(other)
     }
 
     /// Opens a control stream. What the handshake costs is the set-up's.
@@ -93,15 +93,16 @@ impl World {
         if lives != link || !self.nodes[with].is_alive {
             return self.tell(to, |node| node.exchange.handle_connect_failed(now, with_id));
         }
-        self.connected.insert(pair(to, with));
+        self.nodes[to].connect(with);
+        self.nodes[with].connect(to);
         self.tell(to, |node| node.exchange.handle_connected(now, with_id))
     }
 
     fn send(&mut self, from: usize, to: Option<usize>, message: Message) {
         let Some(to) = to.filter(|to| self.are_connected(from, *to)) else { return };
         let life = self.nodes[to].life;
-        let when = self.now + self.setup.delay_between(from, to);
-        self.events.push(when, Event::Deliver { from, to, life, message });
+        let delay = self.setup.delay_between(from, to);
+        self.events.push_after(self.now, delay, Event::Deliver { from, to, life, message });
     }
 
     pub(super) fn deliver(&mut self, from: usize, to: usize, life: u32, message: Message) -> Option<usize> {
@@ -182,8 +183,4 @@ impl World {
             ));
         }
     }
-}
-
-pub(super) fn pair(one: usize, other: usize) -> (usize, usize) {
-    (one.min(other), one.max(other))
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use shoal_protocol::{bitfield::Bitfield, exchange::Exchange, time::Timestamp};
 
-use super::{Event, Fate, Truth, World, acts::pair};
+use super::{Event, Fate, Truth, World};
 
 /// A node that vanished is known to be gone after this long.
 const NOTICED_AFTER: Duration = Duration::from_secs(15);
@@ -42,12 +42,11 @@ impl World {
 
     /// Connections break.
     pub(super) fn notice_loss(&mut self, node: usize) {
-        for other in 0..self.nodes.len() {
-            if self.connected.remove(&pair(node, other)) {
-                let when = self.now + self.setup.delay_between(node, other);
-                self.events.push(when, Event::Disconnected { to: other, with: node });
-                self.fail_lane(other, node);
-            }
+        for other in std::mem::take(&mut self.nodes[node].connected) {
+            self.nodes[other].disconnect(node);
+            let when = self.now + self.setup.delay_between(node, other);
+            self.events.push(when, Event::Disconnected { to: other, with: node });
+            self.fail_lane(other, node);
         }
     }
 

@@ -5,6 +5,8 @@
 //! the ports near by are computed anew (the distributed algorithm of Charny, Clark and Jain, ICC 1995). Changes below
 //! [`TOLERANCE`] are not passed on, so that one flow does not move all others.
 
+use std::collections::VecDeque;
+
 use shoal_protocol::time::Timestamp;
 
 /// Relative change of a grant that is worth telling others.
@@ -18,6 +20,8 @@ const EPSILON_BYTES: f64 = 0.5;
 pub(super) type PortId = u32;
 /// Names a flow while it lasts.
 pub(super) type FlowId = u32;
+/// Ports on the longest path: an uplink, two trunks, a downlink.
+const MAX_HOPS: usize = 4;
 
 /// All ports and flows of a world.
 #[derive(Debug, Default)]
@@ -26,6 +30,17 @@ pub(super) struct Links {
     flows: Vec<Flow>,
     free: Vec<FlowId>,
     due: Vec<Due>,
+    /// Ports whose grants are to be computed anew, kept for its memory.
+    waiting: VecDeque<PortId>,
+    /// Limits of the flows of one port, kept for its memory.
+    limits: Vec<f64>,
+}
+
+/// The ports that a flow passes, in order.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Path {
+    ports: [PortId; MAX_HOPS],
+    hops: usize,
 }
 
 /// When a flow is to be looked at again.
@@ -44,11 +59,12 @@ struct Port {
     bytes_per_s: f64,
     grant: f64,
     flows: Vec<FlowId>,
+    is_waiting: bool,
 }
 
 #[derive(Debug)]
 struct Flow {
-    path: Vec<PortId>,
+    path: Path,
     left_bytes: f64,
     rate: f64,
     since: Timestamp,
@@ -56,16 +72,29 @@ struct Flow {
     generation: u32,
 }
 
+impl Path {
+    /// Through no more than [`MAX_HOPS`] ports.
+    pub(super) fn new(through: &[PortId]) -> Self {
+        let mut ports = [0; MAX_HOPS];
+        ports[..through.len()].copy_from_slice(through);
+        Self { ports, hops: through.len() }
+    }
+
+    fn ports(&self) -> &[PortId] {
+        &self.ports[..self.hops]
+    }
+}
+
 impl Links {
     /// Adds a port.
     pub(super) fn port(&mut self, bytes_per_s: u64) -> PortId {
         let bytes_per_s = (bytes_per_s as f64).max(1.0);
-        self.ports.push(Port { bytes_per_s, grant: bytes_per_s, flows: Vec::new() });
+        self.ports.push(Port { bytes_per_s, grant: bytes_per_s, flows: Vec::new(), is_waiting: false });
         (self.ports.len() - 1) as PortId
     }
 
     /// Begins to send `bytes` over the ports of `path`.
-    pub(super) fn start(&mut self, now: Timestamp, path: Vec<PortId>, bytes: u64) -> FlowId {
+    pub(super) fn start(&mut self, now: Timestamp, path: Path, bytes: u64) -> FlowId {
         let generation = 0;
         let flow =
             Flow { path, left_bytes: bytes as f64, rate: 0.0, since: now, due: Timestamp::ZERO, generation };
@@ -80,10 +109,11 @@ impl Links {
                 (self.flows.len() - 1) as FlowId
             }
         };
-        for port in self.flows[id as usize].path.clone() {
-            self.ports[port as usize].flows.push(id);
+        for port in path.ports() {
+            self.ports[*port as usize].flows.push(id);
         }
-        self.settle(now, id);
+        self.update(now, path);
+        self.adjust(now, id);
         id
     }
 
@@ -91,7 +121,7 @@ impl Links {
     pub(super) fn remove(&mut self, now: Timestamp, id: FlowId) {
         let path = std::mem::take(&mut self.flows[id as usize].path);
         self.flows[id as usize].generation += 1;
-        for port in &path {
+        for port in path.ports() {
             self.ports[*port as usize].flows.retain(|flow| *flow != id);
         }
         self.free.push(id);
@@ -117,22 +147,12 @@ impl Links {
         self.due.drain(..)
     }
 
-    /// Tells a flow from earlier ones of its name.
-    pub(super) fn generation(&self, flow: FlowId) -> u32 {
-        self.flows[flow as usize].generation
-    }
-
-    fn settle(&mut self, now: Timestamp, id: FlowId) {
-        let path = self.flows[id as usize].path.clone();
-        self.update(now, path);
-        self.adjust(now, id);
-    }
-
-    /// Computes the grants of `ports` anew, and those of others that this changes.
-    fn update(&mut self, now: Timestamp, ports: Vec<PortId>) {
-        let mut waiting = std::collections::VecDeque::from(ports);
+    /// Computes the grants of the ports on `path` anew, and those of others that this changes.
+    fn update(&mut self, now: Timestamp, path: Path) {
+        path.ports().iter().for_each(|port| self.enqueue(*port));
         for _ in 0..MAX_UPDATES {
-            let Some(port) = waiting.pop_front() else { break };
+            let Some(port) = self.waiting.pop_front() else { break };
+            self.ports[port as usize].is_waiting = false;
             let before = self.ports[port as usize].grant;
             let grant = self.fair_grant(port);
             if (grant - before).abs() <= before * TOLERANCE {
@@ -142,44 +162,48 @@ impl Links {
             for index in 0..self.ports[port as usize].flows.len() {
                 let id = self.ports[port as usize].flows[index];
                 self.adjust(now, id);
-                for hop in 0..self.flows[id as usize].path.len() {
-                    let other = self.flows[id as usize].path[hop];
+                let path = self.flows[id as usize].path;
+                for other in path.ports().iter().copied() {
                     // Only where this port held the flow back, or does now, has the other one something to share.
                     let concerned = other != port && self.ports[other as usize].grant > grant.min(before);
-                    if concerned && !waiting.contains(&other) {
-                        waiting.push_back(other);
+                    if concerned {
+                        self.enqueue(other);
                     }
                 }
             }
         }
+        while let Some(port) = self.waiting.pop_front() {
+            self.ports[port as usize].is_waiting = false;
+        }
+    }
+
+    fn enqueue(&mut self, port: PortId) {
+        if !std::mem::replace(&mut self.ports[port as usize].is_waiting, true) {
+            self.waiting.push_back(port);
+        }
     }
 
     /// The rate for flows that nothing else holds back, when all others keep what holds them back.
-    fn fair_grant(&self, port: PortId) -> f64 {
+    fn fair_grant(&mut self, port: PortId) -> f64 {
+        let mut limits = std::mem::take(&mut self.limits);
         let Port { bytes_per_s, flows, .. } = &self.ports[port as usize];
-        let mut limits: Vec<f64> = flows.iter().map(|flow| self.limit_elsewhere(*flow, port)).collect();
-        limits.sort_by(f64::total_cmp);
-        let (mut left, mut count, mut largest) = (*bytes_per_s, limits.len(), 0.0);
-        for limit in limits {
-            if limit >= left / count as f64 {
-                return left / count as f64;
-            }
-            left -= limit;
-            count -= 1;
-            largest = limit;
-        }
-        // Nobody is held back here: any one of them could have all that is left on top.
-        largest + left
+        limits.clear();
+        limits.extend(flows.iter().map(|flow| self.limit_elsewhere(*flow, port)));
+        limits.sort_unstable_by(f64::total_cmp);
+        let grant = fair_share(*bytes_per_s, &limits);
+        self.limits = limits;
+        grant
     }
 
     fn limit_elsewhere(&self, flow: FlowId, port: PortId) -> f64 {
-        let others = self.flows[flow as usize].path.iter().filter(|other| **other != port);
+        let others = self.flows[flow as usize].path.ports().iter().filter(|other| **other != port);
         others.map(|other| self.ports[*other as usize].grant).fold(f64::INFINITY, f64::min)
     }
 
     /// Gives a flow the rate that its path grants now.
     fn adjust(&mut self, now: Timestamp, id: FlowId) {
-        let grants = self.flows[id as usize].path.iter().map(|port| self.ports[*port as usize].grant);
+        let path = self.flows[id as usize].path;
+        let grants = path.ports().iter().map(|port| self.ports[*port as usize].grant);
         let rate = grants.fold(f64::INFINITY, f64::min);
         let flow = &mut self.flows[id as usize];
         if rate == flow.rate {
@@ -209,6 +233,21 @@ impl Flow {
         let micros = (self.left_bytes.max(0.0) / self.rate * 1e6).ceil().max(1.0);
         Timestamp::from_micros(now.as_micros() + micros as u64)
     }
+}
+
+/// What flows that are held back here get of a port, when each of the others takes its limit; `limits` in order.
+fn fair_share(bytes_per_s: f64, limits: &[f64]) -> f64 {
+    let (mut left, mut count, mut largest) = (bytes_per_s, limits.len(), 0.0);
+    for limit in limits {
+        if *limit >= left / count as f64 {
+            return left / count as f64;
+        }
+        left -= limit;
+        count -= 1;
+        largest = *limit;
+    }
+    // Nobody is held back here: any one of them could have all that is left on top.
+    largest + left
 }
 
 #[cfg(test)]
@@ -249,7 +288,7 @@ mod tests {
     fn a_flow_alone_has_its_path_and_ends_when_it_should() {
         let mut links = Links::default();
         let (up, down) = (links.port(2_000_000), links.port(1_000_000));
-        links.start(Timestamp::ZERO, vec![up, down], 500_000);
+        links.start(Timestamp::ZERO, Path::new(&[up, down]), 500_000);
         let due: Vec<Due> = links.take_due().collect();
         assert_eq!(due.last().unwrap().at, Timestamp::from_micros(500_000));
         assert!(links.is_finished(due.last().unwrap().at, *due.last().unwrap()));
@@ -259,8 +298,8 @@ mod tests {
     fn what_one_flow_cannot_use_others_get() {
         let mut links = Links::default();
         let (up, slow, fast) = (links.port(1000), links.port(100), links.port(1000));
-        links.start(Timestamp::ZERO, vec![up, slow], 1 << 20);
-        links.start(Timestamp::ZERO, vec![up, fast], 1 << 20);
+        links.start(Timestamp::ZERO, Path::new(&[up, slow]), 1 << 20);
+        links.start(Timestamp::ZERO, Path::new(&[up, fast]), 1 << 20);
         assert_eq!(rates(&links), [100.0, 900.0]);
         links.remove(Timestamp::from_micros(1), 0);
         assert!((rates(&links)[1] - 1000.0).abs() < 10.0, "{:?}", rates(&links));
@@ -287,7 +326,7 @@ mod tests {
                     break path;
                 }
             };
-            live.push((links.start(Timestamp::ZERO, path.clone(), 1 << 30), path));
+            live.push((links.start(Timestamp::ZERO, Path::new(&path), 1 << 30), path));
         }
         let paths: Vec<Vec<PortId>> = live.iter().map(|(_, path)| path.clone()).collect();
         let fair: f64 = exact(&[12_500_000.0; 130], &paths).iter().sum();
@@ -311,7 +350,7 @@ mod tests {
                     links.remove(Timestamp::ZERO, gone);
                 } else {
                     let path = vec![rng.u32(..10), rng.u32(10..20)];
-                    live.push((links.start(Timestamp::ZERO, path.clone(), 1 << 30), path));
+                    live.push((links.start(Timestamp::ZERO, Path::new(&path), 1 << 30), path));
                 }
             }
             let paths: Vec<Vec<PortId>> = live.iter().map(|(_, path)| path.clone()).collect();

@@ -8,6 +8,7 @@ mod acts;
 mod cast;
 mod content;
 mod fates;
+mod hash;
 mod links;
 mod node;
 mod origin;
@@ -16,10 +17,7 @@ mod queue;
 mod setup;
 mod transfers;
 
-use std::{
-    collections::{HashMap, HashSet},
-    time::Duration,
-};
+use std::{collections::HashMap, time::Duration};
 
 use shoal_protocol::{
     digest::Digest,
@@ -33,9 +31,11 @@ use shoal_protocol::{
 };
 
 use content::{Content, Truth};
-use links::{Due, FlowId, Links, PortId};
+use hash::Map;
+use links::{Due, Links, PortId};
 use node::Node;
 use queue::Queue;
+use transfers::{PROGRESS_EVERY, Sending};
 
 pub use outcome::{End, Outcome};
 pub use setup::{Bug, Fate, Knobs, PIECE_BYTES, Setup, Slow, Vice, Zones};
@@ -55,7 +55,7 @@ enum Event {
     Babble { to: usize, message: Option<Message> },
     LaneOpen { from: usize, to: usize, life: u32 },
     FlowDue(Due),
-    StillSending { flow: FlowId, generation: u32, from: usize, to: usize },
+    Progress,
     PieceArrived { from: usize, to: usize, job: node::Job },
     Authored { node: usize, blob: usize, batch: Vec<u32>, is_last: bool, life: u32 },
     AuthorEnded { node: usize, digest: Digest, result: Result<(), CloseReason>, life: u32 },
@@ -73,11 +73,11 @@ pub struct World {
     cluster: ClusterKey,
     blobs: Vec<Content>,
     nodes: Vec<Node>,
-    numbers: HashMap<NodeId, usize>,
+    numbers: Map<NodeId, usize>,
     links: Links,
     trunks: Vec<(PortId, PortId)>,
-    sending: HashMap<FlowId, (usize, usize)>,
-    connected: HashSet<(usize, usize)>,
+    /// What each flow carries, by its number.
+    sending: Vec<Option<Sending>>,
     events: Queue<Event>,
     now: Timestamp,
     /// Pieces that the origin has sent, by blob.
@@ -103,11 +103,10 @@ impl World {
         let mut world = Self {
             cluster: ClusterKey::from_root([7; 32]),
             nodes: Vec::new(),
-            numbers: HashMap::new(),
+            numbers: Map::default(),
             links: Links::default(),
             trunks: Vec::new(),
-            sending: HashMap::new(),
-            connected: HashSet::new(),
+            sending: Vec::new(),
             events: Queue::new(),
             now: Timestamp::ZERO,
             frame: Vec::new(),
@@ -154,7 +153,9 @@ impl World {
                 downlink: self.links.port(rate),
                 next_tick: None,
                 stored: self.pulled.iter().map(|pieces| vec![None; pieces.len()]).collect(),
-                lanes: HashMap::new(),
+                connected: Vec::new(),
+                lanes: Map::default(),
+                uploads: 0,
                 reading: None,
             });
             self.numbers.insert(id, index);
@@ -225,6 +226,7 @@ impl World {
             self.events.push(Timestamp::ZERO, Event::Start { node });
         }
         self.events.push(Timestamp::ZERO + INVENTORY_INTERVAL, Event::Inventory);
+        self.events.push(Timestamp::ZERO + PROGRESS_EVERY, Event::Progress);
         self.babble();
     }
 
@@ -257,6 +259,7 @@ impl World {
             Event::Returns { node } => return self.come_back(node),
             Event::Noticed { node } => return self.notice_loss(node),
             Event::FlowDue(due) => return self.flow_due(due),
+            Event::Progress => return self.tell_progress(),
             Event::LaneOpen { from, to, life } => return self.lane_opened(from, to, life),
             Event::Connected { to, with, link } => self.connected(to, with, link),
             Event::ConnectFailed { to, with } => {
@@ -272,9 +275,6 @@ impl World {
                 Some(message) => node.exchange.handle_message(now, Self::babbler(), message),
                 None => node.exchange.handle_connected(now, Self::babbler()),
             }),
-            Event::StillSending { flow, generation, from, to } => {
-                self.still_sending(flow, generation, from, to)
-            }
             Event::PieceArrived { from, to, job } => self.arrive(from, to, job),
             Event::Authored { node, blob, batch, is_last, life } => {
                 self.author(node, blob, &batch, is_last, life)

@@ -14,6 +14,7 @@ use shoal_protocol::{
 
 use super::{
     Truth, Vice,
+    hash::Map,
     links::{FlowId, PortId},
 };
 
@@ -34,8 +35,12 @@ pub(super) struct Node {
     pub(super) next_tick: Option<Timestamp>,
     /// What is on disk, by blob and piece.
     pub(super) stored: Vec<Vec<Option<Truth>>>,
+    /// Nodes that there is a control stream to, in order.
+    pub(super) connected: Vec<usize>,
     /// Ways to other nodes, by their number.
-    pub(super) lanes: HashMap<usize, Lane>,
+    pub(super) lanes: Map<usize, Lane>,
+    /// Pieces on their way out or waiting for it.
+    pub(super) uploads: usize,
     pub(super) reading: Option<(PieceIndex, Timestamp)>,
 }
 
@@ -57,9 +62,18 @@ pub(super) struct Job {
 }
 
 impl Node {
-    /// Pieces on their way out or waiting for it.
-    pub(super) fn uploads(&self) -> usize {
-        self.lanes.values().map(|lane| lane.waiting.len() + usize::from(lane.sending.is_some())).sum()
+    pub(super) fn is_connected(&self, other: usize) -> bool {
+        self.connected.binary_search(&other).is_ok()
+    }
+
+    pub(super) fn connect(&mut self, other: usize) {
+        if let Err(place) = self.connected.binary_search(&other) {
+            self.connected.insert(place, other);
+        }
+    }
+
+    pub(super) fn disconnect(&mut self, other: usize) {
+        self.connected.retain(|known| *known != other);
     }
 
     /// True when every piece of a blob is here, and true.

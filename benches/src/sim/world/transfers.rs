@@ -2,18 +2,28 @@
 
 use std::time::Duration;
 
-use shoal_protocol::{digest::Digest, exchange::PieceOutcome, geometry::PieceIndex, wire::Channel};
+use shoal_protocol::{
+    digest::Digest, exchange::PieceOutcome, geometry::PieceIndex, time::Timestamp, wire::Channel,
+};
 
 use super::{
     Bug, Event, Truth, Vice, World,
-    links::{Due, FlowId, PortId},
+    links::{Due, FlowId, Path},
     node::Job,
 };
 
 /// More pieces than this are never on their way out of one node at a time, those counted that do not move.
 const MOST_UPLOADS: usize = 64;
 /// How often a lane tells that bytes of a piece still come.
-const PROGRESS_EVERY: Duration = Duration::from_millis(500);
+pub(super) const PROGRESS_EVERY: Duration = Duration::from_millis(500);
+
+/// A piece on its way.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Sending {
+    from: usize,
+    to: usize,
+    since: Timestamp,
+}
 
 impl World {
     pub(super) fn upload(
@@ -32,7 +42,7 @@ impl World {
         match sender.vice {
             Some(Vice::Stalls) => return,
             Some(Vice::Garbles) => truth = Truth::Garbage,
-            _ if sender.uploads() >= MOST_UPLOADS => {
+            _ if sender.uploads >= MOST_UPLOADS => {
                 return self.violate(&format!("node {from} sends more than {MOST_UPLOADS} pieces at a time"));
             }
             _ => {}
@@ -41,14 +51,11 @@ impl World {
             // There is but one empty piece, whoever sends it.
             truth = Truth::Real;
         }
-        let is_new = !sender.lanes.contains_key(&to);
         let life = sender.life;
-        self.nodes[from].lanes.entry(to).or_default().waiting.push_back(Job {
-            digest,
-            channel,
-            piece,
-            truth,
-        });
+        let sender = &mut self.nodes[from];
+        let is_new = !sender.lanes.contains_key(&to);
+        sender.lanes.entry(to).or_default().waiting.push_back(Job { digest, channel, piece, truth });
+        sender.uploads += 1;
         if is_new {
             let handshake = self.setup.delay_between(from, to) * 2 * self.setup.handshake_round_trips;
             self.events.push(self.now + handshake, Event::LaneOpen { from, to, life });
@@ -79,19 +86,19 @@ impl World {
         if let Some(lane) = self.nodes[from].lanes.get_mut(&to) {
             lane.sending = Some((flow, job));
         }
-        self.sending.insert(flow, (from, to));
+        let place = flow as usize;
+        self.sending.resize(self.sending.len().max(place + 1), None);
+        self.sending[place] = Some(Sending { from, to, since: self.now });
         self.plan_flows();
-        let generation = self.links.generation(flow);
-        self.events.push(self.now + PROGRESS_EVERY, Event::StillSending { flow, generation, from, to });
     }
 
-    fn path(&self, from: usize, to: usize) -> Vec<PortId> {
+    fn path(&self, from: usize, to: usize) -> Path {
         let (one, other) = (self.setup.zone_of(from), self.setup.zone_of(to));
         let (uplink, downlink) = (self.nodes[from].uplink, self.nodes[to].downlink);
         if one == other {
-            return vec![uplink, downlink];
+            return Path::new(&[uplink, downlink]);
         }
-        vec![uplink, self.trunks[one].0, self.trunks[other].1, downlink]
+        Path::new(&[uplink, self.trunks[one].0, self.trunks[other].1, downlink])
     }
 
     fn plan_flows(&mut self) {
@@ -102,7 +109,7 @@ impl World {
 
     pub(super) fn flow_due(&mut self, due: Due) {
         if self.links.is_finished(self.now, due)
-            && let Some((from, to)) = self.sending.remove(&due.flow)
+            && let Some(Sending { from, to, .. }) = self.sending[due.flow as usize].take()
         {
             self.links.remove(self.now, due.flow);
             self.sent(from, to);
@@ -114,10 +121,11 @@ impl World {
     fn sent(&mut self, from: usize, to: usize) {
         let lane = self.nodes[from].lanes.get_mut(&to);
         let Some((_, job)) = lane.and_then(|lane| lane.sending.take()) else { return };
+        self.nodes[from].uploads -= 1;
         let is_lost = self.setup.lost_one_in.is_some_and(|one_in| self.rng.u32(..one_in) == 0);
         if !is_lost && self.are_connected(from, to) {
-            let when = self.now + self.setup.delay_between(from, to);
-            self.events.push(when, Event::PieceArrived { from, to, job });
+            let delay = self.setup.delay_between(from, to);
+            self.events.push_after(self.now, delay, Event::PieceArrived { from, to, job });
         }
         self.send_next(from, to);
         let (now, to_id) = (self.now, self.nodes[to].id);
@@ -129,32 +137,32 @@ impl World {
         }
     }
 
-    pub(super) fn still_sending(
-        &mut self,
-        flow: FlowId,
-        generation: u32,
-        from: usize,
-        to: usize,
-    ) -> Option<usize> {
-        if self.links.generation(flow) != generation || !self.are_connected(from, to) {
-            return None;
+    /// Lanes tell of pieces that take long.
+    pub(super) fn tell_progress(&mut self) {
+        let now = self.now;
+        for place in 0..self.sending.len() {
+            let Some(Sending { from, to, since }) = self.sending[place] else { continue };
+            if now.since(since) >= PROGRESS_EVERY && self.are_connected(from, to) {
+                let sender = self.nodes[from].id;
+                self.tell(to, |node| node.exchange.handle_progress(now, sender));
+                self.drain(to);
+            }
         }
-        self.events.push(self.now + PROGRESS_EVERY, Event::StillSending { flow, generation, from, to });
-        let (now, from) = (self.now, self.nodes[from].id);
-        self.tell(to, |node| node.exchange.handle_progress(now, from))
+        self.events.push(now + PROGRESS_EVERY, Event::Progress);
     }
 
     /// What a node sends and is sent stops with its life. Those who send to it are not told: to them it hangs.
     pub(super) fn cut_lanes(&mut self, number: usize) {
-        let concerned = self.sending.iter().filter(|(_, (from, to))| *from == number || *to == number);
-        let mut cut: Vec<FlowId> = concerned.map(|(flow, _)| *flow).collect();
-        cut.sort_unstable();
-        for flow in cut {
-            self.links.remove(self.now, flow);
-            self.sending.remove(&flow);
+        for place in 0..self.sending.len() {
+            let sending = &mut self.sending[place];
+            if sending.take_if(|sending| sending.from == number || sending.to == number).is_some() {
+                self.links.remove(self.now, place as FlowId);
+            }
         }
         self.plan_flows();
-        self.nodes[number].lanes.clear();
+        let node = &mut self.nodes[number];
+        node.lanes.clear();
+        node.uploads = 0;
     }
 
     /// The other end is gone: what was to be sent to it fails.
@@ -163,6 +171,7 @@ impl World {
         let (now, to_id) = (self.now, self.nodes[to].id);
         let jobs = lane.sending.map(|(_, job)| job).into_iter().chain(lane.waiting);
         for Job { digest, piece, .. } in jobs {
+            self.nodes[from].uploads -= 1;
             self.tell(from, |node| node.exchange.handle_uploaded(now, to_id, digest, piece, false));
         }
         self.drain(from);
