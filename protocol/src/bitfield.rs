@@ -4,6 +4,11 @@ use alloc::{vec, vec::Vec};
 
 use crate::geometry::PieceIndex;
 
+/// Bytes that are looked at together.
+const WORD_BYTES: usize = 8;
+/// The first piece of a word.
+const FIRST_OF_WORD: u64 = 1 << 63;
+
 /// A fixed-length set of pieces. On the wire, piece 0 is the highest bit of the first byte (as in BEP 3).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Bitfield {
@@ -112,15 +117,40 @@ impl Bitfield {
 
     /// The pieces in the set, in order.
     pub fn iter(&self) -> impl Iterator<Item = PieceIndex> + '_ {
-        (0..self.len).filter(|piece| self.has(*piece))
+        self.pieces_of(|index| self.word(index))
     }
 
     /// The pieces in this set and not in `other`, in order.
     pub fn minus<'a>(&'a self, other: &'a Self) -> impl Iterator<Item = PieceIndex> + 'a {
-        let missing = move |index: usize| self.bytes[index] & !other.bytes.get(index).copied().unwrap_or(0);
-        (0..self.bytes.len()).filter(move |index| missing(*index) != 0).flat_map(move |index| {
-            let byte = missing(index);
-            (0..8u32).filter(move |bit| byte & (0x80 >> bit) != 0).map(move |bit| index as u32 * 8 + bit)
+        self.pieces_of(|index| self.word(index) & !other.word(index))
+    }
+
+    /// The pieces that the words of a set like this one stand for.
+    fn pieces_of<'a>(&'a self, word: impl Fn(usize) -> u64 + 'a) -> impl Iterator<Item = PieceIndex> + 'a {
+        let count = self.bytes.len().div_ceil(WORD_BYTES);
+        let (mut next, mut left) = (0, 0u64);
+        core::iter::from_fn(move || {
+            while left == 0 {
+                if next == count {
+                    return None;
+                }
+                left = word(next);
+                next += 1;
+            }
+            let bit = left.leading_zeros();
+            left &= !(FIRST_OF_WORD >> bit);
+            Some((next as u32 - 1) * u64::BITS + bit)
         })
+    }
+
+    /// Sixty-four pieces, the first in the highest bit; none past the end.
+    fn word(&self, index: usize) -> u64 {
+        let rest = self.bytes.get(index * WORD_BYTES..).unwrap_or_default();
+        let mut word = [0; WORD_BYTES];
+        match rest.first_chunk() {
+            Some(whole) => word = *whole,
+            None => word[..rest.len()].copy_from_slice(rest),
+        }
+        u64::from_be_bytes(word)
     }
 }

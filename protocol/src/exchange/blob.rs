@@ -6,7 +6,7 @@ use alloc::{
     vec::Vec,
 };
 
-use super::session::Session;
+use super::{session::Session, sessions::Sessions};
 use crate::{
     bitfield::Bitfield,
     chain::Chain,
@@ -42,7 +42,7 @@ pub(super) struct Blob {
     pub(super) chain_from_seed: bool,
     /// Verified pieces.
     pub(super) have: Bitfield,
-    pub(super) sessions: BTreeMap<NodeId, Session>,
+    pub(super) sessions: Sessions,
     /// Neighbours that have each piece.
     pub(super) copies: Vec<u16>,
     /// On a seed: pieces that no neighbour has been sent or is known to have.
@@ -104,7 +104,7 @@ impl Blob {
             chain: None,
             chain_from_seed: false,
             have: Bitfield::empty(0),
-            sessions: BTreeMap::new(),
+            sessions: Sessions::default(),
             copies: Vec::new(),
             unsent: None,
             last_used: fetch.started,
@@ -119,7 +119,7 @@ impl Blob {
             chain: Some(chain),
             chain_from_seed: true,
             have: Bitfield::full(count),
-            sessions: BTreeMap::new(),
+            sessions: Sessions::default(),
             copies: vec![0; count as usize],
             unsent: None,
             fetch: None,
@@ -204,6 +204,18 @@ impl Blob {
             && !self.have.has(piece)
     }
 
+    /// The pieces of `theirs` that this node needs, in order: a merge, since every offer asks for them all.
+    pub(super) fn open_pieces<'a>(&'a self, theirs: &'a Bitfield) -> impl Iterator<Item = PieceIndex> + 'a {
+        let verifiable = self.verifiable_pieces();
+        let fetch = self.fetch.as_ref();
+        let mut asked = fetch.into_iter().flat_map(|fetch| fetch.in_flight.keys().copied()).peekable();
+        let candidates = theirs.minus(&self.have).take_while(move |piece| *piece < verifiable);
+        candidates.filter(move |piece| {
+            while asked.next_if(|asked| asked < piece).is_some() {}
+            fetch.is_some() && asked.peek() != Some(piece)
+        })
+    }
+
     /// True when the neighbour is believed to have something that is missing here.
     pub(super) fn lacks_any_of(&self, session: &Session) -> bool {
         session.pieces.as_ref().is_some_and(|theirs| theirs.minus(&self.have).next().is_some())
@@ -224,7 +236,7 @@ impl Blob {
     pub(super) fn session_with(&mut self, node: NodeId) -> &mut Session {
         let count = self.chain.is_some().then(|| self.have.len());
         let is_distrusted = self.fetch.as_ref().is_some_and(|fetch| fetch.corrupt.contains(&node));
-        let session = self.sessions.entry(node).or_default();
+        let session = self.sessions.get_or_begin(node);
         session.distrusted |= is_distrusted;
         if session.pieces.is_none() {
             session.pieces = count.map(Bitfield::empty);

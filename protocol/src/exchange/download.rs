@@ -24,8 +24,8 @@ impl Exchange {
         digest: &Digest,
         named: Option<PieceIndex>,
     ) {
-        let has_room = self.in_flight() < self.agreed_limit(self.piece_time)
-            && self.owed_by(&from) < self.receive_limit(digest);
+        let has_room =
+            self.in_flight() < self.agreed_limit(self.piece_time) && self.may_owe_more(&from, digest);
         let Some(blob) = self.blobs.get(digest) else { return };
         let channel = blob.channel;
         let choice = blob.sessions.get(&from).filter(|session| has_room && session.may_accept(now)).and_then(
@@ -49,6 +49,12 @@ impl Exchange {
     fn owed_by(&self, node: &NodeId) -> usize {
         let owed = |blob: &Blob| blob.sessions.get(node).map_or(0, |session| session.wants.len());
         self.blobs.values().map(owed).sum()
+    }
+
+    /// True when a neighbour owes us fewer pieces than its share of the slots. Anyone may owe one.
+    fn may_owe_more(&self, node: &NodeId, digest: &Digest) -> bool {
+        let owed = self.owed_by(node);
+        owed == 0 || owed < self.receive_limit(digest)
     }
 
     /// Pieces that one neighbour may owe us at a time.
@@ -88,7 +94,7 @@ impl Exchange {
             .filter(|(_, session)| match starving {
                 Some(piece) => session.can_give(piece),
                 None => session.pieces.as_ref().is_some_and(|theirs| {
-                    theirs.minus(&blob.have).any(|piece| blob.needs(piece) && session.can_give(piece))
+                    blob.open_pieces(theirs).any(|piece| !session.wants.contains_key(&piece))
                 }),
             })
             .map(|(node, session)| (session.failures, self.is_quiet(now, node), self.owed_by(node), 0, *node))
@@ -141,7 +147,7 @@ impl Exchange {
         let patience = self.config.piece_timeout + self.piece_time * 2;
         let mut silent = Vec::new();
         for (digest, blob) in &self.blobs {
-            for (node, session) in &blob.sessions {
+            for (node, session) in blob.sessions.iter() {
                 let Some(oldest) = session.wants.values().min() else { continue };
                 let last_byte =
                     self.neighbours.get(node).map_or(Timestamp::ZERO, |neighbour| neighbour.last_byte);
@@ -236,7 +242,7 @@ fn pick(
     }
     let theirs = session.pieces.as_ref()?;
     let (mut best, mut best_copies, mut ties) = (None, u16::MAX, 0u32);
-    for piece in theirs.minus(&blob.have).filter(|piece| blob.needs(*piece) && session.can_give(*piece)) {
+    for piece in blob.open_pieces(theirs).filter(|piece| !session.wants.contains_key(piece)) {
         let copies = blob.copies[piece as usize];
         if copies < best_copies || best.is_none() {
             (best, best_copies, ties) = (Some(piece), copies, 1);

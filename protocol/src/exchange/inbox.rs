@@ -41,7 +41,7 @@ impl Exchange {
             return Ok(());
         }
         // We left the blob, and the neighbour does not know it yet.
-        if !self.blobs.get(&digest).is_some_and(|blob| blob.sessions.contains_key(&from)) {
+        if !self.blobs.get(&digest).is_some_and(|blob| blob.sessions.contains(&from)) {
             return Ok(());
         }
         match message {
@@ -123,7 +123,7 @@ impl Exchange {
         } else {
             self.config.fetch_neighbours
         };
-        if !blob.sessions.contains_key(&from) && blob.sessions.len() >= limit {
+        if !blob.sessions.contains(&from) && blob.sessions.len() >= limit {
             return self.refuse(from, *digest, CloseReason::Full);
         }
         blob.last_used = now;

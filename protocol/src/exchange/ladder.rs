@@ -21,7 +21,7 @@ const RETRY_AFTER: Duration = Duration::from_secs(2);
 /// True when a fetch would like that node as a neighbour.
 pub(super) fn wants_neighbour(blob: &Blob, node: &NodeId) -> bool {
     let Some(fetch) = &blob.fetch else { return false };
-    !blob.sessions.contains_key(node)
+    !blob.sessions.contains(node)
         && (fetch.connecting.contains(node) || fetch.asked.get(node) == Some(&None))
 }
 
@@ -59,7 +59,7 @@ impl Exchange {
         }
         let is_new = |node: &&NodeId| {
             **node != self.config.me
-                && !blob.sessions.contains_key(*node)
+                && !blob.sessions.contains(*node)
                 && !fetch.connecting.contains(*node)
                 && fetch.is_reachable(node, now)
                 && !self.is_closing(node, digest)
@@ -130,11 +130,11 @@ impl Exchange {
         if is_starved {
             return true;
         }
-        let has_holder = fetch.members.holders.iter().any(|node| {
+        let is_with_us = |node: &NodeId| {
             let is_trusted = blob.sessions.get(node).is_some_and(|session| !session.distrusted);
             is_trusted || fetch.connecting.contains(node)
-        });
-        fetch.asked.values().all(Option::is_some) && !has_holder
+        };
+        fetch.asked.values().all(Option::is_some) && !fetch.members.holders.iter().any(is_with_us)
     }
 
     /// A seed that pulled from where another left off gets from the origin what nobody has any more, and later what
@@ -168,8 +168,8 @@ impl Exchange {
         let has_no_length = blob.chain.is_none();
         let refused = fetch.asked.values().copied().flatten().max_by_key(|reason| severity(*reason));
         let no_seed_left = fetch.next_seed(now).is_none() && fetch.all_refused();
-        let closing = self.neighbours.values().any(|neighbour| neighbour.is_closing(digest));
-        let nobody = blob.sessions.is_empty() && fetch.connecting.is_empty() && !closing;
+        let is_closing = || self.neighbours.values().any(|neighbour| neighbour.is_closing(digest));
+        let nobody = blob.sessions.is_empty() && fetch.connecting.is_empty() && !is_closing();
         // The chain that this node signed is not the blob's: nothing that fits it can help.
         let is_void = fetch.asked.get(&self.config.me) == Some(&Some(CloseReason::BadChain));
         let is_lost = has_no_length && nobody || is_void || since_progress >= self.config.starved_after * 2;

@@ -42,7 +42,7 @@ impl Exchange {
     pub(super) fn close_sessions(&mut self, now: Timestamp, digest: &Digest, reason: CloseReason) {
         let Some(blob) = self.blobs.get(digest) else { return };
         let channel = blob.channel;
-        let nodes: Vec<NodeId> = blob.sessions.keys().copied().collect();
+        let nodes: Vec<NodeId> = blob.sessions.nodes().to_vec();
         for node in nodes {
             self.drop_session(now, digest, &node);
             if let Some(neighbour) = self.neighbours.get_mut(&node) {

@@ -26,6 +26,7 @@ mod leave;
 mod neighbour;
 mod receive;
 mod session;
+mod sessions;
 mod upload;
 
 use alloc::{
@@ -228,7 +229,7 @@ impl Exchange {
         let digests: Vec<Digest> = self
             .blobs
             .iter()
-            .filter(|(_, blob)| blob.sessions.contains_key(&node))
+            .filter(|(_, blob)| blob.sessions.contains(&node))
             .map(|(digest, _)| *digest)
             .collect();
         for digest in digests {
@@ -335,7 +336,8 @@ impl Exchange {
         if transfer_time.is_zero() {
             return slots;
         }
-        let travelling = slots as u128 * self.answer_time.as_micros() / transfer_time.as_micros().max(1);
+        let micros = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+        let travelling = (slots as u64).saturating_mul(micros(self.answer_time)) / micros(transfer_time).max(1);
         slots + usize::try_from(travelling).unwrap_or(slots).min(slots)
     }
 

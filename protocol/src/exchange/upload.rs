@@ -78,19 +78,16 @@ impl Exchange {
 
     /// Of two random neighbours that lack something we have, the one with less.
     fn choose_receiver(&mut self, now: Timestamp) -> Option<(Digest, NodeId)> {
-        let candidates: Vec<(Digest, NodeId, u32)> = self
-            .blobs
-            .iter()
-            .flat_map(|(digest, blob)| {
-                let ready = move |(_, session): &(&NodeId, &Session)| blob.is_offerable(session, now);
-                blob.sessions.iter().filter(ready).map(|(node, session)| (*digest, *node, session.count()))
-            })
-            .collect();
+        let mut free: Vec<(&Digest, &NodeId, u32)> = Vec::new();
+        for (digest, blob) in &self.blobs {
+            let ready = blob.sessions.iter().filter(|(_, session)| blob.is_offerable(session, now));
+            free.extend(ready.map(|(node, session)| (digest, node, session.count())));
+        }
         // Transfers that one neighbour may have at a time: more than one only when there are fewer than slots.
-        let limit = self.spanned(self.upload_time).div_ceil(candidates.len().max(1));
-        let mut free = candidates;
+        let limit = self.spanned(self.upload_time).div_ceil(free.len().max(1));
+        let busy = self.nodes_with_uploads(limit);
         free.retain(|(digest, node, _)| {
-            !self.offers.contains_key(&(*node, *digest)) && self.uploads_to(node) < limit
+            busy.binary_search(node).is_err() && !self.offers.contains_key(&(**node, **digest))
         });
         if free.is_empty() {
             return None;
@@ -98,12 +95,21 @@ impl Exchange {
         let first = free[self.rng.usize(..free.len())];
         let second = free[self.rng.usize(..free.len())];
         let (digest, node, _) = if second.2 < first.2 { second } else { first };
-        Some((digest, node))
+        Some((*digest, *node))
     }
 
-    fn uploads_to(&self, node: &NodeId) -> usize {
-        let start = (*node, Digest::Sha256([0; 32]), 0);
-        self.uploads.range(start..).take_while(|((to, _, _), _)| to == node).count()
+    /// Those to whom so many pieces are on their way, or more, in order.
+    fn nodes_with_uploads(&self, least: usize) -> Vec<&NodeId> {
+        let mut nodes: Vec<&NodeId> = Vec::new();
+        let (mut last, mut count) = (None, 0);
+        for (node, _, _) in self.uploads.keys() {
+            count = if last == Some(node) { count + 1 } else { 1 };
+            last = Some(node);
+            if count == least {
+                nodes.push(node);
+            }
+        }
+        nodes
     }
 
     fn offer(&mut self, now: Timestamp, digest: &Digest, node: NodeId) {
