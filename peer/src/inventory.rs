@@ -133,18 +133,9 @@ impl InventoryHandle {
         self.lock().own_list()
     }
 
-    /// Who takes part in a blob: its seeds in order of ownership, its holders, and those that fetch it.
+    /// Who takes part in a blob, see [`Inventory::members`].
     pub fn members(&self, digest: &Digest) -> Members {
-        let inventory = self.lock();
-        let seeds = ownership::owners(digest.to_string().as_bytes(), &inventory.live_seeds());
-        let (mut holders, mut fetching) = (Vec::new(), Vec::new());
-        for (node, holding) in inventory.holders(digest) {
-            match holding {
-                Holding::Holds => holders.push(node),
-                Holding::Fetching => fetching.push(node),
-            }
-        }
-        Members { seeds, holders, fetching }
+        self.lock().members(digest)
     }
 
     /// The live seeds in the order in which they own `key`.

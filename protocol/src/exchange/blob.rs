@@ -6,7 +6,7 @@ use alloc::{
     vec::Vec,
 };
 
-use super::{session::Session, sessions::Sessions};
+use super::{members::Members, session::Session, sessions::Sessions};
 use crate::{
     bitfield::Bitfield,
     chain::Chain,
@@ -20,17 +20,6 @@ use crate::{
 /// Names a reader of a blob on this node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ReaderId(pub u64);
-
-/// Who takes part in a blob, as the inventory has it now.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Members {
-    /// The live seeds, the blob's owner first, its successor next. A seed finds itself among them.
-    pub seeds: Vec<NodeId>,
-    /// Live nodes that have the whole blob.
-    pub holders: Vec<NodeId>,
-    /// Live nodes that are fetching it.
-    pub fetching: Vec<NodeId>,
-}
 
 /// A blob that is fetched or served.
 #[derive(Debug)]

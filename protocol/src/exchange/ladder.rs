@@ -21,8 +21,7 @@ const RETRY_AFTER: Duration = Duration::from_secs(2);
 /// True when a fetch would like that node as a neighbour.
 pub(super) fn wants_neighbour(blob: &Blob, node: &NodeId) -> bool {
     let Some(fetch) = &blob.fetch else { return false };
-    !blob.sessions.contains(node)
-        && (fetch.connecting.contains(node) || fetch.asked.get(node) == Some(&None))
+    !blob.sessions.contains(node) && (fetch.connecting.contains(node) || fetch.asked.get(node) == Some(&None))
 }
 
 impl Exchange {

@@ -23,6 +23,7 @@ mod inbox;
 mod keepalive;
 mod ladder;
 mod leave;
+mod members;
 mod neighbour;
 mod receive;
 mod session;
@@ -40,8 +41,9 @@ use neighbour::Neighbour;
 use session::Session;
 
 pub use action::{Action, Arrival, Fault, FetchError, PieceOutcome, Refused};
-pub use blob::{Members, ReaderId};
+pub use blob::ReaderId;
 pub use config::ExchangeConfig;
+pub use members::Members;
 
 use crate::{
     bitfield::Bitfield,
@@ -337,7 +339,8 @@ impl Exchange {
             return slots;
         }
         let micros = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
-        let travelling = (slots as u64).saturating_mul(micros(self.answer_time)) / micros(transfer_time).max(1);
+        let travelling =
+            (slots as u64).saturating_mul(micros(self.answer_time)) / micros(transfer_time).max(1);
         slots + usize::try_from(travelling).unwrap_or(slots).min(slots)
     }
 

@@ -14,7 +14,7 @@ mod repair;
 mod snapshot;
 mod tally;
 
-use alloc::{collections::BTreeMap, vec::Vec};
+use alloc::{collections::BTreeMap, string::ToString, vec::Vec};
 
 pub use pace::InventoryConfig;
 
@@ -27,8 +27,10 @@ use self::{
 };
 use crate::{
     digest::Digest,
+    exchange::Members,
     identity::NodeId,
     membership::{ClusterKey, Role},
+    ownership,
     time::Timestamp,
     wire::{Announcement, Holding, InventoryList, NodeRecord},
 };
@@ -160,6 +162,12 @@ impl Inventory {
             let node = self.nodes.get(slot)?;
             (node.presence == Presence::Live).then_some((node.record.node, holding))
         })
+    }
+
+    /// Who takes part in a blob: its seeds in order of ownership, and other live nodes that have it or part of it.
+    pub fn members(&self, digest: &Digest) -> Members {
+        let seeds = ownership::owners(digest.to_string().as_bytes(), &self.live_seeds());
+        Members::choose(&self.local.record.node, seeds, self.holders(digest))
     }
 
     /// The record of a node, live or not.

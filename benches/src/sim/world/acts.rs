@@ -44,7 +44,7 @@ impl World {
             Action::Complete { digest } => self.completed(node, &digest),
             Action::Failed { digest, reason } => {
                 if let Some(blob) = self.blob_number(&digest) {
-                    self.outcome.ends[node][blob] = Some(End::Failed(reason));
+                    self.end(node, blob, Some(End::Failed(reason)));
                 }
             }
             Action::Discard { digest, .. } => {
@@ -65,7 +65,12 @@ impl World {
         if !self.nodes[node].has_all(blob) {
             self.violate(&format!("node {node} calls blob {blob} complete without all of its pieces"));
         }
-        self.outcome.ends[node][blob] = Some(End::Complete(self.now));
+        self.end(node, blob, Some(End::Complete(self.now)));
+    }
+
+    pub(super) fn end(&mut self, node: usize, blob: usize, end: Option<End>) {
+        self.outcome.ends[node][blob] = end;
+        self.census[blob] = None;
     }
 
     pub(super) fn are_connected(&self, one: usize, other: usize) -> bool {

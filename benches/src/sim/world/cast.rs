@@ -5,6 +5,7 @@ use shoal_protocol::{
     exchange::{Members, ReaderId},
     identity::{NodeId, NodeKey},
     membership::{Role, RoleToken},
+    wire::Holding,
 };
 
 use super::{Bug, End, Event, INVENTORY_INTERVAL, Truth, Vice, World, image};
@@ -24,11 +25,17 @@ impl World {
 
     /// A blob's chain stays the first seed's, who pulled it, whoever holds it.
     pub(super) fn hold_real(&mut self, node: usize, blob: usize) {
-        let author = &self.nodes[0].key;
-        if let Ok(chain) = self.blobs[blob].whole_chain(author, self.seed_role(0)) {
+        if let Some(chain) = self.true_chain(blob) {
             self.nodes[node].stored[blob].fill(Some(Truth::Real));
             self.hold(node, blob, chain);
         }
+    }
+
+    fn true_chain(&mut self, blob: usize) -> Option<Chain> {
+        if self.chains[blob].is_none() {
+            self.chains[blob] = self.blobs[blob].whole_chain(&self.nodes[0].key, self.seed_role(0)).ok();
+        }
+        self.chains[blob].clone()
     }
 
     fn hold_fakes(&mut self, node: usize) {
@@ -46,7 +53,7 @@ impl World {
     /// What a node does that forgot to look whether it has all of a blob.
     fn hold_half(&mut self, node: usize) {
         for blob in 0..self.blobs.len() {
-            if let Ok(chain) = self.blobs[blob].whole_chain(&self.nodes[0].key, self.seed_role(0)) {
+            if let Some(chain) = self.true_chain(blob) {
                 let half = self.nodes[node].stored[blob].len().div_ceil(2);
                 self.nodes[node].stored[blob][..half].fill(Some(Truth::Real));
                 self.hold(node, blob, chain);
@@ -63,7 +70,7 @@ impl World {
     pub(super) fn fetch(&mut self, number: usize, blob: usize) {
         let (now, digest, members) = (self.now, self.blobs[blob].digest, self.members(blob, number));
         let reads = self.setup.reads && blob == 0;
-        self.outcome.ends[number][blob] = None;
+        self.end(number, blob, None);
         self.tell(number, |node| {
             node.exchange.handle_fetch(now, digest, image(), members);
             if reads {
@@ -92,15 +99,23 @@ impl World {
             let owner = if viewer < self.setup.seeds { viewer } else { viewer % self.setup.seeds };
             seeds.retain(|seed| *seed == owner);
         }
-        let (mut holders, mut fetching) = (Vec::new(), Vec::new());
-        for node in 0..self.nodes.len() {
-            match self.nodes[node].is_alive {
-                true if self.claims(node, blob) => holders.push(node),
-                true if node >= self.setup.seeds => fetching.push(node),
-                _ => {}
-            }
+        let seeds = named(seeds);
+        self.count_members(blob);
+        Members::choose(&self.nodes[viewer].id, seeds, self.census[blob].iter().flatten().copied())
+    }
+
+    /// Notes who has a blob or part of it, unless that is known from before.
+    fn count_members(&mut self, blob: usize) {
+        if self.census[blob].is_some() {
+            return;
         }
-        Members { seeds: named(seeds), holders: named(holders), fetching: named(fetching) }
+        let holding = |node: usize| match self.nodes[node].is_alive {
+            true if self.claims(node, blob) => Some(Holding::Holds),
+            true if node >= self.setup.seeds => Some(Holding::Fetching),
+            _ => None,
+        };
+        let members = (0..self.nodes.len()).filter_map(|node| Some((self.nodes[node].id, holding(node)?)));
+        self.census[blob] = Some(members.collect());
     }
 
     /// True when a node says that it holds a blob.

@@ -36,8 +36,8 @@ enum Bytes {
         real: Arc<Vec<u8>>,
         fake: Arc<Vec<u8>>,
     },
-    /// A blob too large to be kept: all zeros, one piece of which is enough.
-    Zeros {
+    /// A blob too large to be kept: the same piece again and again.
+    Alike {
         piece: Arc<Vec<u8>>,
     },
 }
@@ -57,24 +57,30 @@ impl Content {
         })
     }
 
-    /// A blob of zeros, of any length, cut into pieces of `piece_bytes` if that is given.
-    pub(super) fn zeros(len_bytes: u64, piece_bytes: Option<u32>) -> Result<Self, GeometryError> {
+    /// A blob of any length that no other number has, cut into pieces of `piece_bytes` if that is given.
+    pub(super) fn numbered(
+        number: u32,
+        len_bytes: u64,
+        piece_bytes: Option<u32>,
+    ) -> Result<Self, GeometryError> {
         let geometry = match piece_bytes {
             Some(piece_bytes) => Geometry::new(len_bytes, piece_bytes)?,
             None => Geometry::for_blob(len_bytes)?,
         };
-        let piece = Arc::new(vec![0; geometry.piece_bytes() as usize]);
+        let mut piece = vec![0; geometry.piece_bytes() as usize];
+        piece[..4].copy_from_slice(&number.to_le_bytes());
         let mut hasher = Sha256::new();
         for index in 0..geometry.piece_count() {
             hasher.update(&piece[..geometry.len(index) as usize]);
         }
-        Ok(Self { digest: Digest::Sha256(hasher.finalize().into()), geometry, bytes: Bytes::Zeros { piece } })
+        let digest = Digest::Sha256(hasher.finalize().into());
+        Ok(Self { digest, geometry, bytes: Bytes::Alike { piece: Arc::new(piece) } })
     }
 
     pub(super) fn piece(&self, piece: PieceIndex, truth: Truth) -> Vec<u8> {
         let range = self.geometry.range(piece);
         let mut bytes = match (&self.bytes, truth) {
-            (Bytes::Zeros { piece }, _) => piece[..(range.end - range.start) as usize].to_vec(),
+            (Bytes::Alike { piece }, _) => piece[..(range.end - range.start) as usize].to_vec(),
             (Bytes::Random { fake, .. }, Truth::Fake) => {
                 fake[range.start as usize..range.end as usize].to_vec()
             }

@@ -11,6 +11,7 @@ const NOTICED_AFTER: Duration = Duration::from_secs(15);
 
 impl World {
     pub(super) fn befall(&mut self, node: usize, fate: Fate) {
+        self.census.fill(None);
         match fate {
             Fate::Joins => {
                 self.nodes[node].is_alive = true;
@@ -53,6 +54,7 @@ impl World {
     /// The node starts again with what it has on disk.
     pub(super) fn come_back(&mut self, number: usize) {
         let now = self.now;
+        self.census.fill(None);
         let fresh = Exchange::new(self.nodes[number].config.clone(), self.cluster.clone());
         let node = &mut self.nodes[number];
         node.is_alive = true;

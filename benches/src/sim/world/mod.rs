@@ -20,6 +20,7 @@ mod transfers;
 use std::{collections::HashMap, time::Duration};
 
 use shoal_protocol::{
+    chain::Chain,
     digest::Digest,
     exchange::{Exchange, ExchangeConfig},
     geometry::GeometryError,
@@ -27,7 +28,7 @@ use shoal_protocol::{
     membership::ClusterKey,
     reference::ImageName,
     time::Timestamp,
-    wire::{CloseReason, Message},
+    wire::{CloseReason, Holding, Message},
 };
 
 use content::{Content, Truth};
@@ -72,6 +73,8 @@ pub struct World {
     rng: fastrand::Rng,
     cluster: ClusterKey,
     blobs: Vec<Content>,
+    /// The true chain of each blob, once somebody was to hold it.
+    chains: Vec<Option<Chain>>,
     nodes: Vec<Node>,
     numbers: Map<NodeId, usize>,
     links: Links,
@@ -80,6 +83,8 @@ pub struct World {
     sending: Vec<Option<Sending>>,
     events: Queue<Event>,
     now: Timestamp,
+    /// Who has each blob or part of it, in the inventory's eyes; `None` when that has to be looked up again.
+    census: Vec<Option<Vec<(NodeId, Holding)>>>,
     /// Pieces that the origin has sent, by blob.
     pulled: Vec<Vec<u8>>,
     /// Memory for frames that are only measured.
@@ -94,11 +99,11 @@ impl World {
     /// When a blob can't be cut into the pieces that were asked for.
     pub fn new(setup: Setup) -> Result<Self, GeometryError> {
         let mut rng = fastrand::Rng::with_seed(setup.random_seed);
-        let blob = |len: &u64| match setup.skips_hashing {
-            true => Content::zeros(*len, setup.piece_bytes),
+        let blob = |(number, len): (u32, &u64)| match setup.skips_hashing {
+            true => Content::numbered(number, *len, setup.piece_bytes),
             false => Content::random(*len, &mut rng),
         };
-        let blobs: Vec<Content> = setup.blobs_bytes.iter().map(blob).collect::<Result<_, _>>()?;
+        let blobs: Vec<Content> = (0..).zip(&setup.blobs_bytes).map(blob).collect::<Result<_, _>>()?;
         let nothing_ended = vec![vec![None; blobs.len()]; setup.nodes()];
         let mut world = Self {
             cluster: ClusterKey::from_root([7; 32]),
@@ -110,6 +115,8 @@ impl World {
             events: Queue::new(),
             now: Timestamp::ZERO,
             frame: Vec::new(),
+            census: vec![None; blobs.len()],
+            chains: vec![None; blobs.len()],
             pulled: blobs.iter().map(|blob| vec![0; blob.geometry.piece_count() as usize]).collect(),
             outcome: Outcome { ends: nothing_ended, ..Outcome::default() },
             blobs,

@@ -145,7 +145,7 @@ pub struct Setup {
     pub owners_disagree: bool,
     /// A runtime on every peer reads the first blob in order.
     pub reads: bool,
-    /// Blobs of zeros, whose pieces are judged by what the world knows of them: for large swarms.
+    /// Blobs that need no memory, whose pieces are judged by what the world knows of them: for large swarms.
     pub skips_hashing: bool,
     /// A planted fault.
     pub bug: Option<Bug>,
