@@ -22,6 +22,22 @@ pub struct OutputArgs {
     pub record: Option<PathBuf>,
 }
 
+impl OutputArgs {
+    /// Where one part of a call keeps its own record, beside those of the others.
+    pub(crate) fn part(&self, bench: &str, part: &str) -> Self {
+        let whole = self.path(bench);
+        let stem = whole.file_stem().unwrap_or_default().to_string_lossy();
+        let path = whole.with_file_name(format!("{stem}-{part}.jsonl"));
+        Self { record: Some(path), ..self.clone() }
+    }
+
+    fn path(&self, bench: &str) -> PathBuf {
+        let by_default =
+            || format!("bench-results/{bench}-{}.jsonl", jiff::Timestamp::now().as_second()).into();
+        self.record.clone().unwrap_or_else(by_default)
+    }
+}
+
 /// A record can't be kept.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot write the record {}: {source}", path.display())]
@@ -47,8 +63,7 @@ impl Session {
     /// When the record's file can't be made.
     pub fn begin(bench: &str, setup: &impl Serialize, output: &OutputArgs) -> Result<Self, SessionError> {
         let now = jiff::Timestamp::now();
-        let by_default = || PathBuf::from(format!("bench-results/{bench}-{}.jsonl", now.as_second()));
-        let path = output.record.clone().unwrap_or_else(by_default);
+        let path = output.path(bench);
         let failed = |source| SessionError { path: path.clone(), source };
         if let Some(folder) = path.parent().filter(|folder| *folder != Path::new("")) {
             fs::create_dir_all(folder).map_err(failed)?;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use super::world::{Fate, Knobs, Setup, Slow, Zones};
 use crate::{
@@ -13,9 +13,10 @@ use crate::{
 /// Simulate a flash crowd: the machines of production, a virtual clock, links of the given rate
 #[derive(Clone, Debug, clap::Args, Serialize)]
 pub struct SimArgs {
-    /// Nodes that want the blob
-    #[arg(long, default_value_t = 64)]
-    pub nodes: usize,
+    /// Nodes that want the blob; of several numbers, as in 1,10,100, each gets a record of its own
+    #[arg(long, value_delimiter = ',', default_value = "64")]
+    #[serde(serialize_with = "number_or_list")]
+    pub nodes: Vec<usize>,
     /// Rate of each node's link, in each direction
     #[arg(long, default_value = "10gbit")]
     pub rate: Rate,
@@ -87,12 +88,17 @@ pub enum Start {
 }
 
 impl SimArgs {
-    /// The world with this random seed.
-    pub(super) fn setup(&self, random_seed: u64) -> Setup {
+    /// These arguments for one of the numbers of nodes.
+    pub(super) fn with_nodes(&self, nodes: usize) -> Self {
+        Self { nodes: vec![nodes], ..self.clone() }
+    }
+
+    /// The world with so many nodes and this random seed.
+    pub(super) fn setup(&self, nodes: usize, random_seed: u64) -> Setup {
         let layer_bytes = self.blob.0 / u64::from(self.layers.max(1));
         Setup {
             random_seed,
-            peers: self.nodes,
+            peers: nodes,
             seeds: 1,
             blobs_bytes: vec![layer_bytes; self.layers.max(1) as usize],
             piece_bytes: self.piece.map(|piece| u32::try_from(piece.0).unwrap_or(u32::MAX)),
@@ -108,10 +114,10 @@ impl SimArgs {
             holders: match self.start {
                 Start::Cold => 0,
                 Start::Warm => 1,
-                Start::Half => 1 + self.nodes / 2,
+                Start::Half => 1 + nodes / 2,
             },
             lost_one_in: self.lost_one_in,
-            fates: self.crashes(random_seed),
+            fates: self.crashes(nodes, random_seed),
             skips_hashing: true,
             knobs: self.knobs.clone(),
             ..Setup::default()
@@ -119,11 +125,11 @@ impl SimArgs {
     }
 
     /// Crashes at random times while the blob would take to pass.
-    fn crashes(&self, random_seed: u64) -> Vec<(usize, Duration, Fate)> {
+    fn crashes(&self, nodes: usize, random_seed: u64) -> Vec<(usize, Duration, Fate)> {
         let mut rng = fastrand::Rng::with_seed(!random_seed);
-        let mut peers: Vec<usize> = (1..=self.nodes).collect();
+        let mut peers: Vec<usize> = (1..=nodes).collect();
         rng.shuffle(&mut peers);
-        peers.truncate((self.nodes as f64 * self.crash).round() as usize);
+        peers.truncate((nodes as f64 * self.crash).round() as usize);
         let fluid_s = self.blob.0 as f64 / self.rate.0 as f64;
         peers
             .iter()
@@ -132,11 +138,25 @@ impl SimArgs {
     }
 
     /// The command that runs one of the worlds again.
-    pub(super) fn replay(&self, seed: u64) -> String {
-        let mut command: Vec<String> = std::env::args().collect();
-        if let Some(first) = command.first_mut() {
-            *first = "shoal-bench".into();
+    pub(super) fn replay(&self, nodes: usize, seed: u64) -> String {
+        let mut command = String::from("shoal-bench");
+        let mut words = std::env::args().skip(1);
+        while let Some(word) = words.next() {
+            let option = word.split('=').next().unwrap_or_default();
+            if !["--nodes", "--first-seed", "--seeds"].contains(&option) {
+                command = format!("{command} {word}");
+            } else if option == word {
+                words.next();
+            }
         }
-        format!("{} --first-seed {seed} --seeds 1", command.join(" "))
+        format!("{command} --nodes {nodes} --first-seed {seed} --seeds 1")
+    }
+}
+
+/// A record is about one number of nodes, and reports look for that.
+fn number_or_list<S: Serializer>(nodes: &[usize], serializer: S) -> Result<S::Ok, S::Error> {
+    match nodes {
+        [nodes] => nodes.serialize(serializer),
+        several => several.serialize(serializer),
     }
 }

@@ -16,9 +16,9 @@ const MESSAGE_OVERHEAD_BYTES: u64 = 12 + 22 + 66;
 /// A world whose nodes have not finished after this many times the bound has failed.
 const PATIENCE: f64 = 50.0;
 
-pub(super) fn run(args: &SimArgs, random_seed: u64) -> Result<Run, Failure> {
+pub(super) fn run(args: &SimArgs, nodes: usize, random_seed: u64) -> Result<Run, Failure> {
     let began = std::time::Instant::now();
-    let setup = args.setup(random_seed);
+    let setup = args.setup(nodes, random_seed);
     let mut world = World::new(setup)?;
     let bound_s = bound_s(world.setup(), world.piece_count());
     world.run(Duration::from_secs_f64((bound_s * PATIENCE).max(60.0)));
@@ -65,6 +65,9 @@ fn figures(world: &World, bound_s: f64) -> Run {
         .with("p99_s", at(0.99))
         .with("p999_s", at(0.999))
         .with("max_s", at(1.0))
+        .with("p50_over_bound", at(0.5) / bound_s)
+        .with("p99_over_bound", at(0.99) / bound_s)
+        .with("p999_over_bound", at(0.999) / bound_s)
         .with("max_over_bound", at(1.0) / bound_s)
         .with("p99_over_p50", at(0.99) / at(0.5))
         .with("origin_gets_per_blob", outcome.pulls as f64 / setup.blobs_bytes.len() as f64)
