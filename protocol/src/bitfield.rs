@@ -125,6 +125,12 @@ impl Bitfield {
         self.pieces_of(|index| self.word(index) & !other.word(index))
     }
 
+    /// True when a piece is in this set and not in `other`.
+    pub fn has_more_than(&self, other: &Self) -> bool {
+        let words = 0..self.bytes.len().div_ceil(WORD_BYTES);
+        self.ones > other.ones || words.into_iter().any(|index| self.word(index) & !other.word(index) != 0)
+    }
+
     /// The pieces that the words of a set like this one stand for.
     fn pieces_of<'a>(&'a self, word: impl Fn(usize) -> u64 + 'a) -> impl Iterator<Item = PieceIndex> + 'a {
         let count = self.bytes.len().div_ceil(WORD_BYTES);
@@ -144,6 +150,7 @@ impl Bitfield {
     }
 
     /// Sixty-four pieces, the first in the highest bit; none past the end.
+    #[inline]
     fn word(&self, index: usize) -> u64 {
         let rest = self.bytes.get(index * WORD_BYTES..).unwrap_or_default();
         let mut word = [0; WORD_BYTES];
@@ -152,5 +159,31 @@ impl Bitfield {
             None => word[..rest.len()].copy_from_slice(rest),
         }
         u64::from_be_bytes(word)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sets_of_any_length_are_compared_piece_by_piece() {
+        let mut rng = fastrand::Rng::with_seed(1);
+        for _ in 0..2000 {
+            let len = rng.u32(0..200);
+            let mut random = |share: u8| {
+                let mut set = Bitfield::empty(len);
+                (0..len).filter(|_| rng.u8(..8) < share).for_each(|piece| {
+                    set.set(piece);
+                });
+                set
+            };
+            let (one, other) = (random(4), random(7));
+            let expected: Vec<PieceIndex> =
+                (0..len).filter(|piece| one.has(*piece) && !other.has(*piece)).collect();
+            assert_eq!(one.minus(&other).collect::<Vec<_>>(), expected);
+            assert_eq!(one.has_more_than(&other), !expected.is_empty());
+            assert_eq!(one.iter().count(), one.count() as usize);
+        }
     }
 }

@@ -207,6 +207,15 @@ mod tests {
     use super::*;
 
     #[test]
+    fn parts_of_a_call_have_records_beside_each_other() {
+        let output = OutputArgs { json: false, record: Some("deep/cold.jsonl".into()) };
+        assert_eq!(output.part("sim", "8-nodes").record, Some("deep/cold-8-nodes.jsonl".into()));
+        let unnamed = OutputArgs::default().part("sim", "8-nodes").record.unwrap();
+        let name = unnamed.to_str().unwrap();
+        assert!(name.starts_with("bench-results/sim-") && name.ends_with("-8-nodes.jsonl"), "{name}");
+    }
+
+    #[test]
     fn a_record_can_be_read_again_and_ends_with_the_medians() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("deep/record.jsonl");

@@ -207,13 +207,13 @@ impl Blob {
 
     /// True when the neighbour is believed to have something that is missing here.
     pub(super) fn lacks_any_of(&self, session: &Session) -> bool {
-        session.pieces.as_ref().is_some_and(|theirs| theirs.minus(&self.have).next().is_some())
+        session.pieces.as_ref().is_some_and(|theirs| theirs.has_more_than(&self.have))
     }
 
     /// True when the neighbour is believed to lack something that we have.
     pub(super) fn can_help(&self, session: &Session) -> bool {
         let Some(theirs) = &session.pieces else { return false };
-        if self.is_complete() { !theirs.is_full() } else { self.have.minus(theirs).next().is_some() }
+        if self.is_complete() { !theirs.is_full() } else { self.have.has_more_than(theirs) }
     }
 
     /// Verifiable pieces that are missing here.

@@ -172,11 +172,14 @@ impl Exchange {
                 .iter()
                 .flat_map(|(node, session)| session.wants.iter().map(move |want| (node, want)))
         };
-        let room = (slots + fetch.in_flight.len()).saturating_sub(wants().count());
         let slow = wants().filter(|(node, (piece, asked_at))| {
             now.since(**asked_at) >= slow_after && fetch.in_flight.get(*piece) == Some(*node)
         });
-        let slow: Vec<PieceIndex> = slow.take(room).map(|(_, (piece, _))| *piece).collect();
+        let mut slow: Vec<PieceIndex> = slow.map(|(_, (piece, _))| *piece).collect();
+        if slow.is_empty() {
+            return;
+        }
+        slow.truncate((slots + fetch.in_flight.len()).saturating_sub(wants().count()));
         for piece in slow {
             fetch.landed(piece, now);
         }

@@ -58,7 +58,7 @@ impl Exchange {
         }
         let is_new = |node: &&NodeId| {
             **node != self.config.me
-                && !blob.sessions.contains(*node)
+                && !blob.sessions.contains(node)
                 && !fetch.connecting.contains(*node)
                 && fetch.is_reachable(node, now)
                 && !self.is_closing(node, digest)

@@ -235,6 +235,6 @@ impl Exchange {
 
 impl Blob {
     fn is_offerable(&self, session: &Session, now: Timestamp) -> bool {
-        session.is_open() && now >= session.offer_after && self.can_help(session)
+        now >= session.offer_after && session.is_open() && self.can_help(session)
     }
 }
