@@ -51,14 +51,14 @@ impl Geometry {
 
     /// The geometry every author gives a blob of this length, so that chains of different authors agree.
     ///
-    /// Both the number of pieces and their length grow with the square root of the blob's length: 512 pieces of 256 KiB
-    /// make 128 MiB, 1024 of 1 MiB make 1 GiB. Simulated, more and smaller pieces finish a flash crowd sooner; but each
-    /// costs control messages and processor time, which counts on slow links and small machines.
+    /// The length doubles whenever the blob is four times as long: 256 KiB from 64 MiB on, 1 MiB from 1 GiB on, so that
+    /// blobs of 16 MiB to 4 GiB have 128 to 4096 pieces. Simulated, more and smaller pieces finish a flash crowd sooner;
+    /// but each costs control messages and processor time, which counts on slow links and small machines.
     ///
     /// # Errors
     /// When the blob is longer than [`MAX_PIECES`] pieces of [`MAX_PIECE_BYTES`].
     pub fn for_blob(blob_bytes: u64) -> Result<Self, GeometryError> {
-        let wanted = blob_bytes.saturating_mul(512).isqrt().next_power_of_two();
+        let wanted = 1u64 << (blob_bytes.max(1).ilog2() / 2 + 5);
         let piece_bytes =
             u32::try_from(wanted).unwrap_or(MAX_PIECE_BYTES).clamp(MIN_PIECE_BYTES, MAX_PIECE_BYTES);
         Self::new(blob_bytes, piece_bytes)

@@ -75,9 +75,9 @@ proptest! {
     }
 
     #[test]
-    fn blobs_of_middle_length_have_256_to_2048_pieces(blob_bytes in (32 << 20) + 1..=2u64 << 30) {
+    fn blobs_of_middle_length_have_128_to_2048_pieces(blob_bytes in 16u64 << 20..1 << 30) {
         let pieces = Geometry::for_blob(blob_bytes).unwrap().piece_count();
-        prop_assert!((256..=2048).contains(&pieces), "{} pieces", pieces);
+        prop_assert!((128..=2048).contains(&pieces), "{} pieces", pieces);
     }
 }
 
@@ -88,7 +88,8 @@ fn every_blob_up_to_the_longest_has_a_geometry() {
     assert_eq!(empty.piece_count(), 1);
     assert_eq!(Geometry::for_blob(1).unwrap().piece_bytes(), MIN_PIECE_BYTES);
     assert_eq!(Geometry::for_blob(128 << 20).unwrap().piece_count(), 512);
-    assert_eq!(Geometry::for_blob((128 << 20) + 1).unwrap().piece_count(), 257);
+    assert_eq!(Geometry::for_blob((256 << 20) - 1).unwrap().piece_count(), 1024);
+    assert_eq!(Geometry::for_blob(256 << 20).unwrap().piece_count(), 512);
     assert_eq!(Geometry::for_blob(1 << 30).unwrap().piece_count(), 1024);
     assert_eq!(Geometry::for_blob(LONGEST_BLOB_BYTES).unwrap().piece_count(), MAX_PIECES);
     for blob_bytes in [LONGEST_BLOB_BYTES + 1, u64::MAX] {
