@@ -12,7 +12,7 @@ use shoal_protocol::{
     bitfield::Bitfield,
     chain::{Chain, ChainBuilder},
     digest::{Algorithm, Digest},
-    exchange::{Action, Exchange, ExchangeConfig, Members, PieceOutcome},
+    exchange::{Action, Distance, Exchange, ExchangeConfig, Group, Members, PieceOutcome},
     geometry::{Geometry, PieceIndex},
     identity::{NodeId, NodeKey},
     membership::ClusterKey,
@@ -64,7 +64,7 @@ impl World {
         let config = ExchangeConfig::new(NodeId([0; 32]), false, 5);
         let mut exchange = Exchange::new(config, ClusterKey::from_root([9; 32]));
         let now = Timestamp::ZERO;
-        neighbours().iter().for_each(|node| exchange.handle_connected(now, *node));
+        neighbours().iter().for_each(|node| exchange.handle_connected(now, *node, Distance::Near));
         begin(&mut exchange);
         let mut world = Self { exchange, now, digest: blob.digest };
         for node in neighbours() {
@@ -80,7 +80,8 @@ impl World {
             registry: "docker.io".parse().expect("a registry"),
             repository: "library/nginx".parse().expect("a repository"),
         };
-        let members = Members { fetching: neighbours(), ..Members::default() };
+        let near = Group { fetching: neighbours(), ..Group::default() };
+        let members = Members { near, ..Members::default() };
         let mut world = Self::new(blob, |exchange| {
             exchange.handle_fetch(Timestamp::ZERO, blob.digest, source, members);
         });

@@ -9,7 +9,7 @@ use std::{
 use bytes::Bytes;
 use shoal_protocol::{
     digest::Digest,
-    exchange::{Fault, Members},
+    exchange::{Distance, Fault, Members},
     identity::NodeId,
     inventory::{Inventory, InventoryError},
     membership::Role,
@@ -136,6 +136,11 @@ impl InventoryHandle {
     /// Who takes part in a blob, see [`Inventory::members`].
     pub fn members(&self, digest: &Digest) -> Members {
         self.lock().members(digest)
+    }
+
+    /// Whether a node stands in this one's zone; near, while nothing is known of it.
+    pub fn distance(&self, node: &NodeId) -> Distance {
+        self.lock().distance(node)
     }
 
     /// The live seeds in the order in which they own `key`.

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use shoal_protocol::{
     bitfield::Bitfield,
     digest::Digest,
-    exchange::{Action, Exchange, ExchangeConfig, Members, PieceOutcome},
+    exchange::{Action, Distance, Exchange, ExchangeConfig, Members, PieceOutcome},
     geometry::Geometry,
     identity::{NodeId, NodeKey},
     membership::ClusterKey,
@@ -81,7 +81,7 @@ proptest! {
 fn a_flood_leaves_a_node_no_larger() {
     let node = |secret| NodeKey::from_secret([secret; 32]).node_id();
     let mut exchange = Exchange::new(ExchangeConfig::new(node(1), false, 1), ClusterKey::from_root([7; 32]));
-    exchange.handle_connected(Timestamp::ZERO, node(2));
+    exchange.handle_connected(Timestamp::ZERO, node(2), Distance::Near);
     let mut rng = fastrand::Rng::with_seed(1);
     let mut sizes = Vec::new();
     for round in 0..4u64 {

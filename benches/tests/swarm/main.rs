@@ -7,6 +7,7 @@ mod faults;
 mod hostile;
 mod liars;
 mod slots;
+mod zones;
 
 use std::time::Duration;
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use shoal_protocol::{
     chain::{Chain, ChainBuilder},
     digest::{Algorithm, Digest},
-    exchange::{Action, Exchange, ExchangeConfig},
+    exchange::{Action, Distance, Exchange, ExchangeConfig},
     geometry::Geometry,
     identity::{NodeId, NodeKey},
     membership::ClusterKey,
@@ -39,7 +39,7 @@ impl Holder {
 
     /// Somebody who has nothing yet.
     fn meet(&mut self, node: NodeId) {
-        self.exchange.handle_connected(self.now, node);
+        self.exchange.handle_connected(self.now, node, Distance::Near);
         let hello = Message::Hello { channel: THEIRS, digest: self.digest, known_links: 0, source: None };
         self.exchange.handle_message(self.now, node, hello);
     }

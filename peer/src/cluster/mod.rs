@@ -149,16 +149,20 @@ impl Cluster {
         outcome
     }
 
-    /// Nodes that announced that they have the content.
+    /// Nodes that announced that they have the content, those of this node's zone first.
     fn holders(&self, digest: &Digest) -> Vec<NodeId> {
         let parts = self.parts();
-        let mut holders = parts.inventory.members(digest).holders;
-        holders.retain(|node| *node != parts.me);
-        // Everyone who looks for the same content should not ask the same node.
-        let spread = usize::from(parts.me.0[0]) % holders.len().max(1);
-        holders.rotate_left(spread);
-        holders.truncate(HOLDERS_ASKED);
-        holders
+        let members = parts.inventory.members(digest);
+        let (mut near, mut far) = (members.near.holders, members.far.holders);
+        for holders in [&mut near, &mut far] {
+            holders.retain(|node| *node != parts.me);
+            // Everyone who looks for the same content should not ask the same node.
+            let spread = usize::from(parts.me.0[0]) % holders.len().max(1);
+            holders.rotate_left(spread);
+        }
+        near.append(&mut far);
+        near.truncate(HOLDERS_ASKED);
+        near
     }
 
     async fn ask(&self, node: NodeId, query: &Query) -> Result<Answer, ContentError> {

@@ -6,7 +6,7 @@ use alloc::{
     vec::Vec,
 };
 
-use super::{members::Members, session::Session, sessions::Sessions};
+use super::{Distance, members::Members, session::Session, sessions::Sessions};
 use crate::{
     bitfield::Bitfield,
     chain::Chain,
@@ -222,10 +222,11 @@ impl Blob {
     }
 
     /// The session with a neighbour; one that begins knows how many pieces there are.
-    pub(super) fn session_with(&mut self, node: NodeId) -> &mut Session {
+    pub(super) fn session_with(&mut self, node: NodeId, distance: Distance) -> &mut Session {
         let count = self.chain.is_some().then(|| self.have.len());
         let is_distrusted = self.fetch.as_ref().is_some_and(|fetch| fetch.corrupt.contains(&node));
         let session = self.sessions.get_or_begin(node);
+        session.distance = distance;
         session.distrusted |= is_distrusted;
         if session.pieces.is_none() {
             session.pieces = count.map(Bitfield::empty);

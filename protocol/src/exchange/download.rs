@@ -3,7 +3,7 @@
 use alloc::{vec, vec::Vec};
 use core::time::Duration;
 
-use super::{Exchange, blob::Blob, session::Session};
+use super::{Exchange, blob::Blob, session::Session, zones::Border};
 use crate::{digest::Digest, geometry::PieceIndex, identity::NodeId, time::Timestamp, wire::Message};
 
 /// A neighbour that is pulled from and has no slot is left alone for this long.
@@ -30,9 +30,10 @@ impl Exchange {
         let channel = blob.channel;
         let choice = blob.sessions.get(&from).filter(|session| has_room && session.may_accept(now)).and_then(
             |session| {
+                let border = blob.border(now, &self.config.me, session);
                 named
                     .filter(|piece| blob.needs(*piece) && session.can_give(*piece))
-                    .or_else(|| pick(blob, session, now, self.config.reader_patience, &mut self.rng))
+                    .or_else(|| pick(blob, session, &border, now, self.config.reader_patience, &mut self.rng))
             },
         );
         match choice {
@@ -91,18 +92,24 @@ impl Exchange {
             .sessions
             .iter()
             .filter(|(_, session)| session.may_ask(now))
-            .filter(|(_, session)| match starving {
-                Some(piece) => session.can_give(piece),
-                None => session.pieces.as_ref().is_some_and(|theirs| {
-                    blob.open_pieces(theirs).any(|piece| !session.wants.contains_key(&piece))
-                }),
+            .filter(|(_, session)| {
+                let border = blob.border(now, &self.config.me, session);
+                match starving {
+                    Some(piece) => session.can_give(piece) && border.lets_in(piece),
+                    None => session.pieces.as_ref().is_some_and(|theirs| {
+                        blob.open_pieces(theirs)
+                            .any(|piece| !session.wants.contains_key(&piece) && border.lets_in(piece))
+                    }),
+                }
             })
             .map(|(node, session)| (session.failures, self.is_quiet(now, node), self.owed_by(node), 0, *node))
             .collect();
         sources.iter_mut().for_each(|source| source.3 = self.rng.u32(..));
         let Some((.., node)) = sources.into_iter().min() else { return };
         let choice = self.blobs.get(digest).and_then(|blob| {
-            pick(blob, blob.sessions.get(&node)?, now, self.config.reader_patience, &mut self.rng)
+            let session = blob.sessions.get(&node)?;
+            let border = blob.border(now, &self.config.me, session);
+            pick(blob, session, &border, now, self.config.reader_patience, &mut self.rng)
         });
         if let Some(piece) = choice {
             self.want(now, digest, node, piece);
@@ -236,20 +243,25 @@ fn overdue(blob: &Blob, now: Timestamp, patience: Duration) -> Option<PieceIndex
 fn pick(
     blob: &Blob,
     session: &Session,
+    border: &Border,
     now: Timestamp,
     patience: Duration,
     rng: &mut fastrand::Rng,
 ) -> Option<PieceIndex> {
-    if let Some(piece) = overdue(blob, now, patience).filter(|piece| session.can_give(*piece)) {
+    let can_give = |piece: &PieceIndex| session.can_give(*piece) && border.lets_in(*piece);
+    if let Some(piece) = overdue(blob, now, patience).filter(can_give) {
         return Some(piece);
     }
     let theirs = session.pieces.as_ref()?;
     let (mut best, mut best_copies, mut ties) = (None, u16::MAX, 0u32);
     for piece in blob.open_pieces(theirs).filter(|piece| !session.wants.contains_key(piece)) {
         let copies = blob.copies[piece as usize];
+        if best.is_some() && copies > best_copies || !border.lets_in(piece) {
+            continue;
+        }
         if copies < best_copies || best.is_none() {
             (best, best_copies, ties) = (Some(piece), copies, 1);
-        } else if copies == best_copies {
+        } else {
             ties += 1;
             if rng.u32(..ties) == 0 {
                 best = Some(piece);

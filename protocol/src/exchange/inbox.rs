@@ -117,6 +117,7 @@ impl Exchange {
 
     /// Takes a neighbour that said hello into a blob.
     fn welcome(&mut self, now: Timestamp, digest: &Digest, from: NodeId, channel: Channel, known_links: u32) {
+        let distance = self.distance(&from);
         let Some(blob) = self.blobs.get_mut(digest) else { return };
         let limit = if blob.is_complete() || self.config.is_seed {
             self.config.hold_neighbours
@@ -127,7 +128,7 @@ impl Exchange {
             return self.refuse(from, *digest, CloseReason::Full);
         }
         blob.last_used = now;
-        let session = blob.session_with(from);
+        let session = blob.session_with(from, distance);
         session.their_channel = Some(channel);
         if known_links > 0
             && blob.chain.is_none()

@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::{
-    Action, Exchange, FetchError,
+    Action, Distance, Exchange, FetchError,
     blob::{Blob, Fetch},
 };
 use crate::{
@@ -45,17 +45,27 @@ impl Exchange {
         self.give_up(now, digest);
     }
 
-    /// Connects to members until the fetch has as many neighbours as it dials.
+    /// Connects to members until the fetch has as many neighbours as it dials, near and far.
     fn gather(&mut self, now: Timestamp, digest: &Digest) {
         let Some(blob) = self.blobs.get(digest) else { return };
-        let Some(fetch) = &blob.fetch else { return };
-        let useful =
-            blob.sessions.values().filter(|session| !session.distrusted && now >= session.avoid_until);
-        let room = self.config.dials.saturating_sub(useful.count() + fetch.connecting.len());
-        let room = room.min(self.config.fetch_neighbours.saturating_sub(blob.sessions.len()));
-        if room == 0 {
-            return;
+        let room = self.config.fetch_neighbours.saturating_sub(blob.sessions.len());
+        for (distance, missing) in blob.missing_neighbours(now, self.config.dials) {
+            for node in self.candidates(now, digest, distance, missing.min(room)) {
+                self.reach(digest, node);
+            }
         }
+    }
+
+    /// Some members at that distance that are not neighbours yet, holders and others in turn.
+    fn candidates(
+        &mut self,
+        now: Timestamp,
+        digest: &Digest,
+        distance: Distance,
+        count: usize,
+    ) -> Vec<NodeId> {
+        let Some(blob) = self.blobs.get(digest).filter(|_| count > 0) else { return Vec::new() };
+        let Some(fetch) = &blob.fetch else { return Vec::new() };
         let is_new = |node: &&NodeId| {
             **node != self.config.me
                 && !blob.sessions.contains(node)
@@ -63,14 +73,15 @@ impl Exchange {
                 && fetch.is_reachable(node, now)
                 && !self.is_closing(node, digest)
         };
-        let mut holders: Vec<NodeId> = fetch.members.holders.iter().filter(is_new).copied().collect();
-        let mut others: Vec<NodeId> = fetch.members.fetching.iter().filter(is_new).copied().collect();
+        let group = match distance {
+            Distance::Near => &fetch.members.near,
+            Distance::Far => &fetch.members.far,
+        };
+        let mut holders: Vec<NodeId> = group.holders.iter().filter(is_new).copied().collect();
+        let mut others: Vec<NodeId> = group.fetching.iter().filter(is_new).copied().collect();
         self.rng.shuffle(&mut holders);
         self.rng.shuffle(&mut others);
-        let chosen: Vec<NodeId> = interleave(&holders, &others).into_iter().take(room).collect();
-        for node in chosen {
-            self.reach(digest, node);
-        }
+        interleave(&holders, &others).into_iter().take(count).collect()
     }
 
     /// Makes a node a neighbour in a blob, connecting to it if need be.
@@ -89,12 +100,13 @@ impl Exchange {
         if self.is_closing(&node, digest) {
             return;
         }
+        let distance = self.distance(&node);
         let Some(blob) = self.blobs.get_mut(digest) else { return };
         let (channel, known_links) = (blob.channel, blob.known_links());
         let Some(fetch) = &mut blob.fetch else { return };
         fetch.connecting.remove(&node);
         let source = (fetch.asked.get(&node) == Some(&None)).then(|| fetch.source.clone());
-        blob.session_with(node).hello_sent = true;
+        blob.session_with(node, distance).hello_sent = true;
         self.send(node, Message::Hello { channel, digest: *digest, known_links, source });
     }
 
@@ -133,7 +145,7 @@ impl Exchange {
             let is_trusted = blob.sessions.get(node).is_some_and(|session| !session.distrusted);
             is_trusted || fetch.connecting.contains(node)
         };
-        fetch.asked.values().all(Option::is_some) && !fetch.members.holders.iter().any(is_with_us)
+        fetch.asked.values().all(Option::is_some) && !fetch.members.holders().any(is_with_us)
     }
 
     /// A seed that pulled from where another left off gets from the origin what nobody has any more, and later what

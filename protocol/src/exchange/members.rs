@@ -5,14 +5,40 @@ use alloc::vec::Vec;
 use crate::{identity::NodeId, wire::Holding};
 
 /// Most holders of a blob, and most nodes that fetch it, among whom a node chooses its neighbours: eight times as many
-/// as it dials.
+/// as it dials. As many in its own zone as in all others together.
 const MAX_MEMBERS: usize = 128;
+
+/// Whether another node stands in this one's zone. Paths to other zones may be long, narrow or paid for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Distance {
+    /// In the same zone, or in none that is known.
+    #[default]
+    Near,
+    /// In another zone.
+    Far,
+}
+
+impl Distance {
+    /// From one zone to another; a node that names none is near everyone.
+    pub fn between(one: &str, other: &str) -> Self {
+        if one.is_empty() || other.is_empty() || one == other { Self::Near } else { Self::Far }
+    }
+}
 
 /// Who takes part in a blob, as the inventory has it now.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Members {
     /// The live seeds, the blob's owner first, its successor next. A seed finds itself among them.
     pub seeds: Vec<NodeId>,
+    /// Those of this node's zone.
+    pub near: Group,
+    /// Those of other zones.
+    pub far: Group,
+}
+
+/// Members of one zone, or of several.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Group {
     /// Live nodes that have the whole blob; of very many, some.
     pub holders: Vec<NodeId>,
     /// Live nodes that are fetching it; of very many, some.
@@ -24,17 +50,48 @@ impl Members {
     ///
     /// Of very many it is told of some: of others than anybody else, so that the swarm stays in one, and of the same
     /// each time, whether they are done by then or not, so that it finds its neighbours among them.
-    pub fn choose(me: &NodeId, seeds: Vec<NodeId>, nodes: impl Iterator<Item = (NodeId, Holding)>) -> Self {
-        let (mut holders, mut fetching) = (Chosen::default(), Chosen::default());
+    pub fn choose(
+        me: &NodeId,
+        seeds: Vec<NodeId>,
+        nodes: impl Iterator<Item = (NodeId, Holding, Distance)>,
+    ) -> Self {
+        let (mut near, mut far) = (ChosenGroup::default(), ChosenGroup::default());
         let salt = mixed(first_word(me));
-        for (node, holding) in nodes {
+        for (node, holding, distance) in nodes {
             let rank = mixed(first_word(&node).wrapping_add(salt));
+            let group = match distance {
+                Distance::Near => &mut near,
+                Distance::Far => &mut far,
+            };
             match holding {
-                Holding::Holds => holders.add(rank, node),
-                Holding::Fetching => fetching.add(rank, node),
+                Holding::Holds => group.holders.add(rank, node),
+                Holding::Fetching => group.fetching.add(rank, node),
             }
         }
-        Self { seeds, holders: holders.into_nodes(), fetching: fetching.into_nodes() }
+        Self { seeds, near: near.into_group(), far: far.into_group() }
+    }
+
+    /// Everyone who has the whole blob.
+    pub(super) fn holders(&self) -> impl Iterator<Item = &NodeId> {
+        self.near.holders.iter().chain(&self.far.holders)
+    }
+}
+
+impl Group {
+    pub(super) fn contains(&self, node: &NodeId) -> bool {
+        self.holders.contains(node) || self.fetching.contains(node)
+    }
+}
+
+#[derive(Default)]
+struct ChosenGroup {
+    holders: Chosen,
+    fetching: Chosen,
+}
+
+impl ChosenGroup {
+    fn into_group(self) -> Group {
+        Group { holders: self.holders.into_nodes(), fetching: self.fetching.into_nodes() }
     }
 }
 
@@ -72,12 +129,12 @@ impl Chosen {
     }
 }
 
-fn first_word(node: &NodeId) -> u64 {
+pub(super) fn first_word(node: &NodeId) -> u64 {
     node.0.first_chunk().map_or(0, |word| u64::from_be_bytes(*word))
 }
 
 /// Spreads every bit over all (the last steps of `SplitMix64`).
-const fn mixed(word: u64) -> u64 {
+pub(super) const fn mixed(word: u64) -> u64 {
     let word = (word ^ (word >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     let word = (word ^ (word >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     word ^ (word >> 31)
@@ -98,7 +155,8 @@ mod tests {
     }
 
     fn fetching(me: &NodeId, count: u32) -> Vec<NodeId> {
-        Members::choose(me, Vec::new(), nodes(count).map(|node| (node, Holding::Fetching))).fetching
+        let all = nodes(count).map(|node| (node, Holding::Fetching, Distance::Near));
+        Members::choose(me, Vec::new(), all).near.fetching
     }
 
     #[test]
@@ -121,12 +179,36 @@ mod tests {
     }
 
     #[test]
+    fn many_of_one_zone_leave_room_for_the_other() {
+        let all = nodes(1000).map(|node| {
+            let distance = if node.0[0] % 8 == 0 { Distance::Near } else { Distance::Far };
+            (node, Holding::Fetching, distance)
+        });
+        let members = Members::choose(&NodeId([7; 32]), Vec::new(), all);
+        assert_eq!((members.near.fetching.len(), members.far.fetching.len()), (125, MAX_MEMBERS));
+        assert!(members.near.fetching.iter().all(|node| node.0[0] % 8 == 0));
+    }
+
+    #[test]
+    fn a_node_without_a_zone_is_near_everyone() {
+        for (one, other, distance) in [
+            ("", "", Distance::Near),
+            ("", "a", Distance::Near),
+            ("a", "", Distance::Near),
+            ("a", "a", Distance::Near),
+            ("a", "b", Distance::Far),
+        ] {
+            assert_eq!(Distance::between(one, other), distance, "{one:?} and {other:?}");
+        }
+    }
+
+    #[test]
     fn whoever_is_done_stays_chosen() {
         let me = NodeId([7; 32]);
         let before: BTreeSet<NodeId> = fetching(&me, 1000).into_iter().collect();
-        let all_done = nodes(1000).map(|node| (node, Holding::Holds));
+        let all_done = nodes(1000).map(|node| (node, Holding::Holds, Distance::Near));
         let after: BTreeSet<NodeId> =
-            Members::choose(&me, Vec::new(), all_done).holders.into_iter().collect();
+            Members::choose(&me, Vec::new(), all_done).near.holders.into_iter().collect();
         assert_eq!(before, after);
     }
 }

@@ -11,6 +11,7 @@
 //! - `chains` spreads piece chains and judges them;
 //! - `ladder` finds neighbours, turns to seeds and, at the end, gives up;
 //! - `inbox` applies a neighbour's messages;
+//! - `zones` lets few pieces come from far away;
 //! - `leave` ends sessions.
 
 mod action;
@@ -29,6 +30,7 @@ mod receive;
 mod session;
 mod sessions;
 mod upload;
+mod zones;
 
 use alloc::{
     collections::{BTreeMap, VecDeque},
@@ -43,7 +45,7 @@ use session::Session;
 pub use action::{Action, Arrival, Fault, FetchError, PieceOutcome, Refused};
 pub use blob::ReaderId;
 pub use config::ExchangeConfig;
-pub use members::Members;
+pub use members::{Distance, Group, Members};
 
 use crate::{
     bitfield::Bitfield,
@@ -204,8 +206,8 @@ impl Exchange {
     }
 
     /// A control stream to that node is open.
-    pub fn handle_connected(&mut self, _now: Timestamp, node: NodeId) {
-        self.neighbours.entry(node).or_default();
+    pub fn handle_connected(&mut self, _now: Timestamp, node: NodeId, distance: Distance) {
+        self.neighbours.entry(node).or_default().distance = distance;
         let wanting: Vec<Digest> = self
             .blobs
             .iter()
@@ -351,6 +353,10 @@ impl Exchange {
             return self.config.offer_timeout;
         }
         self.config.slow_after.max(usual_time * SLOW_FACTOR)
+    }
+
+    fn distance(&self, node: &NodeId) -> Distance {
+        self.neighbours.get(node).map_or(Distance::Near, |neighbour| neighbour.distance)
     }
 
     fn session_mut(&mut self, digest: &Digest, node: &NodeId) -> Option<&mut Session> {

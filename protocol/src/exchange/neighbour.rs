@@ -5,7 +5,7 @@ use alloc::{
     vec::Vec,
 };
 
-use super::Exchange;
+use super::{Distance, Exchange};
 use crate::{
     bounds::MAX_CHANNELS_PER_PEER, digest::Digest, geometry::PieceIndex, identity::NodeId, time::Timestamp,
     wire::Channel,
@@ -18,6 +18,7 @@ const MAX_LATE: usize = 64;
 
 #[derive(Debug, Default)]
 pub(super) struct Neighbour {
+    pub(super) distance: Distance,
     /// The channels that it opened.
     pub(super) channels: BTreeMap<Channel, Digest>,
     /// Its hellos about blobs that the surroundings are looking up: its channel, and the links it knows.

@@ -3,6 +3,7 @@
 use alloc::{collections::BTreeMap, vec::Vec};
 use core::time::Duration;
 
+use super::Distance;
 use crate::{bitfield::Bitfield, geometry::PieceIndex, time::Timestamp, wire::Channel};
 
 /// Shortest pause after a neighbour declined an offer.
@@ -13,6 +14,7 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(250);
 /// A neighbour and a blob.
 #[derive(Debug, Default)]
 pub(super) struct Session {
+    pub(super) distance: Distance,
     /// The neighbour's number for the blob, once it said hello.
     pub(super) their_channel: Option<Channel>,
     /// We said hello.

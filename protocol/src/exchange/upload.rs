@@ -3,7 +3,7 @@
 use alloc::{vec, vec::Vec};
 use core::time::Duration;
 
-use super::{Action, Exchange, Offered, blob::Blob, session::Session, smooth};
+use super::{Action, Distance, Exchange, Offered, blob::Blob, session::Session, smooth};
 use crate::{
     bounds::MAX_PIECES_LISTED, digest::Digest, geometry::PieceIndex, identity::NodeId, time::Timestamp,
     wire::Message,
@@ -15,6 +15,16 @@ const MAX_UPLOADS: usize = 64;
 const ANSWER_FACTOR: u32 = 8;
 /// No answer is late before this.
 const SHORTEST_ANSWER: Duration = Duration::from_millis(20);
+
+/// A neighbour that an offer may go to.
+struct Receiver<'a> {
+    digest: &'a Digest,
+    node: &'a NodeId,
+    /// How many it has already.
+    pieces: u32,
+    /// It is offered something before all who do not come first.
+    comes_first: bool,
+}
 
 impl Exchange {
     /// An upload ended; its slot is free. `sent` tells whether all of it went out.
@@ -78,24 +88,33 @@ impl Exchange {
 
     /// Of two random neighbours that lack something we have, the one with less.
     fn choose_receiver(&mut self, now: Timestamp) -> Option<(Digest, NodeId)> {
-        let mut free: Vec<(&Digest, &NodeId, u32)> = Vec::new();
+        let mut free: Vec<Receiver> = Vec::new();
         for (digest, blob) in &self.blobs {
+            let is_near_first = blob.is_first_pass();
             let ready = blob.sessions.iter().filter(|(_, session)| blob.is_offerable(session, now));
-            free.extend(ready.map(|(node, session)| (digest, node, session.count())));
+            free.extend(ready.map(|(node, session)| Receiver {
+                digest,
+                node,
+                pieces: session.count(),
+                comes_first: is_near_first && session.distance == Distance::Near,
+            }));
         }
         // Transfers that one neighbour may have at a time: more than one only when there are fewer than slots.
         let limit = self.spanned(self.upload_time).div_ceil(free.len().max(1));
         let busy = self.nodes_with_uploads(limit);
-        free.retain(|(digest, node, _)| {
-            busy.binary_search(node).is_err() && !self.offers.contains_key(&(**node, **digest))
+        free.retain(|free| {
+            busy.binary_search(&free.node).is_err() && !self.offers.contains_key(&(*free.node, *free.digest))
         });
+        if free.iter().any(|free| free.comes_first) {
+            free.retain(|free| free.comes_first);
+        }
         if free.is_empty() {
             return None;
         }
-        let first = free[self.rng.usize(..free.len())];
-        let second = free[self.rng.usize(..free.len())];
-        let (digest, node, _) = if second.2 < first.2 { second } else { first };
-        Some((*digest, *node))
+        let first = &free[self.rng.usize(..free.len())];
+        let second = &free[self.rng.usize(..free.len())];
+        let chosen = if second.pieces < first.pieces { second } else { first };
+        Some((*chosen.digest, *chosen.node))
     }
 
     /// Those to whom so many pieces are on their way, or more, in order.
@@ -234,6 +253,12 @@ impl Exchange {
 }
 
 impl Blob {
+    /// True while a seed has pieces that it sent to nobody. They go to its own zone, if that has room: whose nodes take
+    /// nothing from other zones that a seed near them has, while other zones take pieces from any of them.
+    fn is_first_pass(&self) -> bool {
+        self.unsent.as_ref().is_some_and(|unsent| unsent.count() > 0)
+    }
+
     fn is_offerable(&self, session: &Session, now: Timestamp) -> bool {
         now >= session.offer_after && session.is_open() && self.can_help(session)
     }

@@ -27,7 +27,7 @@ use self::{
 };
 use crate::{
     digest::Digest,
-    exchange::Members,
+    exchange::{Distance, Members},
     identity::NodeId,
     membership::{ClusterKey, Role},
     ownership,
@@ -167,7 +167,18 @@ impl Inventory {
     /// Who takes part in a blob: its seeds in order of ownership, and other live nodes that have it or part of it.
     pub fn members(&self, digest: &Digest) -> Members {
         let seeds = ownership::owners(digest.to_string().as_bytes(), &self.live_seeds());
-        Members::choose(&self.local.record.node, seeds, self.holders(digest))
+        let nodes = self.holders.of(digest).filter_map(|(slot, holding)| {
+            let node = self.nodes.get(slot)?;
+            let distance = Distance::between(&self.local.record.zone, &node.record.zone);
+            (node.presence == Presence::Live).then_some((node.record.node, holding, distance))
+        });
+        Members::choose(&self.local.record.node, seeds, nodes)
+    }
+
+    /// Whether a node stands in this one's zone; near, while nothing is known of it.
+    pub fn distance(&self, node: &NodeId) -> Distance {
+        let zone = self.node(node).map_or("", |record| record.zone.as_str());
+        Distance::between(&self.local.record.zone, zone)
     }
 
     /// The record of a node, live or not.

@@ -100,7 +100,8 @@ impl World {
         }
         self.nodes[to].connect(with);
         self.nodes[with].connect(to);
-        self.tell(to, |node| node.exchange.handle_connected(now, with_id))
+        let distance = self.setup.distance(to, with);
+        self.tell(to, |node| node.exchange.handle_connected(now, with_id, distance))
     }
 
     fn send(&mut self, from: usize, to: Option<usize>, message: Message) {

@@ -101,7 +101,10 @@ impl World {
         }
         let seeds = named(seeds);
         self.count_members(blob);
-        Members::choose(&self.nodes[viewer].id, seeds, self.census[blob].iter().flatten().copied())
+        let census = self.census[blob].iter().flatten();
+        let seen = census
+            .map(|(node, holding)| (self.nodes[*node].id, *holding, self.setup.distance(viewer, *node)));
+        Members::choose(&self.nodes[viewer].id, seeds, seen)
     }
 
     /// Notes who has a blob or part of it, unless that is known from before.
@@ -114,7 +117,7 @@ impl World {
             true if node >= self.setup.seeds => Some(Holding::Fetching),
             _ => None,
         };
-        let members = (0..self.nodes.len()).filter_map(|node| Some((self.nodes[node].id, holding(node)?)));
+        let members = (0..self.nodes.len()).filter_map(|node| Some((node, holding(node)?)));
         self.census[blob] = Some(members.collect());
     }
 

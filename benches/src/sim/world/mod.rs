@@ -22,7 +22,7 @@ use std::{collections::HashMap, time::Duration};
 use shoal_protocol::{
     chain::Chain,
     digest::Digest,
-    exchange::{Exchange, ExchangeConfig},
+    exchange::{Distance, Exchange, ExchangeConfig},
     geometry::GeometryError,
     identity::{NodeId, NodeKey},
     membership::ClusterKey,
@@ -84,7 +84,7 @@ pub struct World {
     events: Queue<Event>,
     now: Timestamp,
     /// Who has each blob or part of it, in the inventory's eyes; `None` when that has to be looked up again.
-    census: Vec<Option<Vec<(NodeId, Holding)>>>,
+    census: Vec<Option<Vec<(usize, Holding)>>>,
     /// Pieces that the origin has sent, by blob.
     pulled: Vec<Vec<u8>>,
     /// Memory for frames that are only measured.
@@ -280,7 +280,7 @@ impl World {
             Event::Deliver { from, to, life, message } => self.deliver(from, to, life, message),
             Event::Babble { to, message } => self.tell(to, |node| match message {
                 Some(message) => node.exchange.handle_message(now, Self::babbler(), message),
-                None => node.exchange.handle_connected(now, Self::babbler()),
+                None => node.exchange.handle_connected(now, Self::babbler(), Distance::Near),
             }),
             Event::PieceArrived { from, to, job } => self.arrive(from, to, job),
             Event::Authored { node, blob, batch, is_last, life } => {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::units::Delay;
 use shoal_protocol::{
-    exchange::ExchangeConfig,
+    exchange::{Distance, ExchangeConfig},
     wire::{CloseReason, Message},
 };
 
@@ -86,6 +86,9 @@ pub struct Knobs {
     /// Transfers that are agreed on beyond the slots
     #[arg(long)]
     pub ahead: Option<usize>,
+    /// Nodes do not know of the zones that they stand in
+    #[arg(long)]
+    pub unnamed_zones: bool,
 }
 
 impl Knobs {
@@ -212,6 +215,15 @@ impl Setup {
     /// The zone of a node.
     pub fn zone_of(&self, node: usize) -> usize {
         self.zones.map_or(0, |zones| node.saturating_sub(self.seeds) % zones.count.max(1))
+    }
+
+    /// What nodes are told of where others stand.
+    pub fn distance(&self, one: usize, other: usize) -> Distance {
+        if self.knobs.unnamed_zones || self.zone_of(one) == self.zone_of(other) {
+            Distance::Near
+        } else {
+            Distance::Far
+        }
     }
 
     /// One way between two nodes.

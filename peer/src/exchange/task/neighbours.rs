@@ -90,7 +90,8 @@ impl Task {
         while self.neighbours.writers.try_join_next().is_some() {}
         self.neighbours.writers.spawn(control::write(node, epoch, stream, waiting, self.events.clone()));
         self.neighbours.open.insert(node, Neighbour { epoch, outbox, reader: None });
-        self.machine.handle_connected(self.shared.clock.now(), node);
+        let distance = self.shared.inventory.distance(&node);
+        self.machine.handle_connected(self.shared.clock.now(), node, distance);
         if let Some(early) = early {
             self.read_from(node, early);
         }
