@@ -9,7 +9,10 @@ use shoal_seed::{
 
 use crate::{mirror::MirrorConfig, server::Limits};
 
-use super::settings::{Config, Registry};
+use super::{
+    settings::{Config, Registry},
+    types::InputFile,
+};
 
 /// The public registries that most images come from; none of them needs a login.
 const WELL_KNOWN: [&str; 7] =
@@ -52,16 +55,24 @@ impl Config {
 
 impl Registry {
     fn to_origin(&self) -> Option<RegistryConfig> {
+        let path = |file: &Option<InputFile>| file.as_ref().map(|file| file.0.clone());
         Some(RegistryConfig {
             endpoints: self.endpoints.clone(),
             username: self.username.clone(),
-            password_file: self.password_file.as_ref().map(|file| file.0.clone()),
-            ca_file: self.ca_file.as_ref().map(|file| file.0.clone()),
+            password_file: path(&self.password_file),
+            docker_config: self.docker_config.clone(),
+            credential_helper: self.credential_helper.clone(),
+            ca_file: path(&self.ca_file),
+            client_cert_file: path(&self.client_cert_file),
+            client_key_file: path(&self.client_key_file),
+            insecure_skip_verify: self.insecure_skip_verify,
+            proxy: self.proxy.clone(),
             limits: RegistryLimits {
                 connect_timeout_ms: whole_ms(self.connect_timeout),
                 answer_timeout_ms: whole_ms(self.answer_timeout),
                 idle_timeout_ms: whole_ms(self.idle_timeout),
                 max_concurrent_requests: self.max_concurrent_requests,
+                max_bytes_per_s: self.max_bytes_per_s,
                 ..RegistryLimits::default()
             },
             ..RegistryConfig::for_host(self.host.clone()?)

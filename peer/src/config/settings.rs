@@ -8,7 +8,7 @@ use std::{
 
 use shoal_protocol::reference::RegistryHost;
 use shoal_seed::{
-    config::{Endpoint, RegistryLimits},
+    config::{DockerConfigPlace, Endpoint, HelperName, RegistryLimits},
     tags::TagsConfig,
 };
 
@@ -106,8 +106,20 @@ settings! {
         username: Option<String> = None;
         /// File with that user's password or token, read again when it changes.
         password_file: Option<InputFile> = None;
+        /// Docker's list of logins: a config.json, .dockerconfigjson or .dockercfg, its folder, or `auto`.
+        docker_config: Option<DockerConfigPlace> = None;
+        /// Program that knows the login: `ecr-login` for docker-credential-ecr-login.
+        credential_helper: Option<HelperName> = None;
         /// File with certificates (PEM) to trust besides the public ones.
         ca_file: Option<InputFile> = None;
+        /// File with the certificate (PEM) that the registry asks for.
+        client_cert_file: Option<InputFile> = None;
+        /// File with that certificate's key (PEM).
+        client_key_file: Option<InputFile> = None;
+        /// Whether any certificate of the registry's is believed: only for a test, as anyone on the way can read along.
+        insecure_skip_verify: bool = false;
+        /// Proxy for everything that goes there; that of the environment when not set.
+        proxy: Option<Endpoint> = None;
         /// Longest wait for a connection.
         connect_timeout: Duration = Duration::from_millis(RegistryLimits::default().connect_timeout_ms);
         /// Longest wait for the head of an answer.
@@ -116,6 +128,8 @@ settings! {
         idle_timeout: Duration = Duration::from_millis(RegistryLimits::default().idle_timeout_ms);
         /// Most requests at a time.
         max_concurrent_requests: usize = RegistryLimits::default().max_concurrent_requests;
+        /// Most bytes of blobs in a second, of this seed; 0 for as many as come.
+        max_bytes_per_s: u64 = RegistryLimits::default().max_bytes_per_s;
     } = parts::well_known();
 }
 

@@ -3,6 +3,8 @@ use std::{path::PathBuf, time::Duration};
 use clap::{Args, FromArgMatches};
 use proptest::prelude::*;
 
+use shoal_seed::config::DockerConfigPlace;
+
 use super::{settings::SETTINGS, *};
 
 fn inputs(file: &tempfile::NamedTempFile, environment: &[(&str, &str)], flags: &[&str]) -> Inputs {
@@ -124,6 +126,9 @@ fn wrong_values_say_what_was_expected() {
         ("log.level = 'loud'", "'loud'", "error, warn, info, debug or trace"),
         ("registry = [3, {host = 'a'}]", "`registry` is not a list of tables", "[[registry]]"),
         ("[seed]\nallow_unlisted = 'yes'", "`allow_unlisted` is 'yes'", "true or false"),
+        ("[[registry]]\nhost = 'a'\ncredential_helper = '../x'", "'../x'", "such as ecr-login"),
+        ("[[registry]]\nhost = 'a'\nmax_bytes_per_s = -1", "`max_bytes_per_s` is -1", "0 for no limit"),
+        ("[[registry]]\nhost = 'a'\ndocker_config = '/nowhere'", "can't read /nowhere", ""),
         ("[mirror]\nmax_connections = 0", "`max_connections` is 0", "a whole number from 1"),
         ("registry = 3", "`registry` is not a list of tables", "[[registry]]"),
         ("[[registry]]\nendpoints = []", "FILE:1:1: this registry has no `host`", "expected host ="),
@@ -176,6 +181,7 @@ fn variables_are_checked_but_those_of_kubernetes_are_not_ours() {
     let load = |name, value| load(&inputs(&file, &[(name, value)], &[]));
     load("SHOAL_SERVICE_HOST", "10.0.0.1").unwrap();
     load("SHOAL_PORT_5021_TCP", "tcp://10.0.0.1:5021").unwrap();
+    load("SHOAL_DOCKER_AUTH_CONFIG", "{}").unwrap();
     let slip = load("SHOAL_MIROR_LISTEN", "127.0.0.1:1").unwrap_err().to_string();
     assert!(slip.contains("environment variable SHOAL_MIROR_LISTEN: unknown variable"), "{slip}");
     assert!(slip.contains("did you mean SHOAL_MIRROR_LISTEN?"), "{slip}");
@@ -219,6 +225,31 @@ fn each_part_is_told_its_own() {
     let [registry] = &config.for_origins()[..] else { panic!("one registry") };
     assert_eq!((registry.host.as_str(), registry.limits.idle_timeout_ms), ("a.example", 4000));
     assert_eq!(registry.password_file.as_deref(), Some(password.path()));
+}
+
+#[test]
+fn a_registry_is_told_all_of_its_login_and_its_way() {
+    let (list, pem) = (file("{}"), file("a certificate and a key"));
+    let content = format!(
+        "[[registry]]\nhost = 'a.example'\ndocker_config = {:?}\nclient_cert_file = {pem:?}\n\
+         client_key_file = {pem:?}\ninsecure_skip_verify = true\nproxy = 'http://proxy.example:3128'\n\
+         max_bytes_per_s = 1000\n[[registry]]\nhost = 'b.example'\ncredential_helper = 'ecr-login'\n\
+         [[registry]]\nhost = 'c.example'\ndocker_config = 'auto'",
+        list.path(),
+        pem = pem.path(),
+    );
+    let config = load(&inputs(&file(&content), &[], &[])).unwrap().config();
+    let [a, b, c] = &config.for_origins()[..] else { panic!("three registries") };
+    assert_eq!(a.docker_config, Some(DockerConfigPlace::Path(list.path().to_owned())));
+    assert_eq!(
+        (a.client_cert_file.as_deref(), a.client_key_file.as_deref()),
+        (Some(pem.path()), Some(pem.path()))
+    );
+    assert_eq!(a.proxy.as_ref().map(ToString::to_string).as_deref(), Some("http://proxy.example:3128/"));
+    assert!(a.insecure_skip_verify && a.limits.max_bytes_per_s == 1000);
+    assert_eq!(b.credential_helper.as_ref().map(ToString::to_string).as_deref(), Some("ecr-login"));
+    assert!(!b.insecure_skip_verify && b.limits.max_bytes_per_s == 0);
+    assert_eq!(c.docker_config, Some(DockerConfigPlace::Auto));
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::{fmt, net::SocketAddr, path::PathBuf, str::FromStr};
 
 use shoal_protocol::{bounds::MAX_ZONE_BYTES, reference::RegistryHost};
-use shoal_seed::config::Endpoint;
+use shoal_seed::config::{DockerConfigPlace, Endpoint, HelperName};
 use tracing_subscriber::filter::{LevelFilter, Targets};
 
 use super::value::Value;
@@ -152,6 +152,7 @@ text_values! {
     HostPort: "HOST:PORT", "a host with a port, such as seed.example:5021";
     Endpoint: "URL", "a URL such as https://registry.example; a login goes into username and password_file";
     RegistryHost: "HOST", "a registry's host, such as docker.io or registry.example:5000";
+    HelperName: "NAME", "a credential helper's name, such as ecr-login for the program docker-credential-ecr-login";
     Zone: "WORD", "a word of up to 64 letters, digits, '-', '_', '.' and '/'";
     LogFilter: "LEVEL", "error, warn, info, debug or trace, and perhaps part=level after commas";
     LogFormat: "FORMAT", "human or json";
@@ -179,6 +180,32 @@ impl Value for InputFile {
             Ok(metadata) if metadata.is_dir() => Err(format!("{path} is a folder, expected a file")),
             Ok(_) => Ok(()),
             Err(error) => Err(format!("can't read the file {path}: {error}")),
+        }
+    }
+}
+
+impl Value for DockerConfigPlace {
+    const PLACEHOLDER: &'static str = "PATH";
+
+    fn expected() -> String {
+        "the path of a Docker config.json, of its folder, or auto".into()
+    }
+
+    fn from_text(text: &str) -> Option<Self> {
+        (!text.is_empty()).then(|| text.parse().ok()).flatten()
+    }
+
+    fn to_toml(&self) -> Option<toml::Value> {
+        Some(self.to_string().into())
+    }
+
+    fn check(&self) -> Result<(), String> {
+        match self {
+            Self::Auto => Ok(()),
+            Self::Path(path) => match std::fs::metadata(path) {
+                Ok(_) => Ok(()),
+                Err(error) => Err(format!("can't read {}: {error}", path.display())),
+            },
         }
     }
 }

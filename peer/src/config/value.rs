@@ -130,6 +130,30 @@ impl Value for usize {
     }
 }
 
+/// A number that may be nought, which then means "no limit".
+impl Value for u64 {
+    const PLACEHOLDER: &'static str = "N";
+
+    fn expected() -> String {
+        "a whole number, or 0 for no limit".into()
+    }
+
+    fn from_text(text: &str) -> Option<Self> {
+        text.parse().ok()
+    }
+
+    fn from_toml(value: &DeValue<'_>) -> Option<Self> {
+        value
+            .as_integer()
+            .filter(|number| number.radix() == 10)
+            .and_then(|number| Self::from_text(number.as_str()))
+    }
+
+    fn to_toml(&self) -> Option<toml::Value> {
+        i64::try_from(*self).ok().map(Into::into)
+    }
+}
+
 impl<T: Value> Value for Option<T> {
     const PLACEHOLDER: &'static str = T::PLACEHOLDER;
 

@@ -3,23 +3,19 @@
 use std::{
     collections::HashMap,
     sync::{Mutex, PoisonError},
-    time::{Duration, Instant},
 };
 
-use http::{HeaderMap, HeaderValue};
-use reqwest::{Client, Url};
+use http::{HeaderMap, HeaderValue, StatusCode};
+use reqwest::Url;
 use shoal_protocol::reference::Repository;
 
 use super::{
     challenge::{Challenge, challenges},
-    credentials::Credentials,
+    credentials::{Freshness, Login, Sought, Source},
     error::{OriginError, PublicUrl},
-    token::{self, Token, TokenAsk},
+    token::{Token, TokenAsk, TokenClient},
 };
-use crate::{
-    metrics::{Kind, OriginMetrics},
-    single_flight::SingleFlight,
-};
+use crate::single_flight::SingleFlight;
 
 /// Most repositories whose access is remembered for a registry; past it, all are learnt again.
 const MAX_REMEMBERED: usize = 4096;
@@ -31,110 +27,198 @@ type Key = (usize, Repository);
 ///
 /// Credentials go to the endpoints of their registry and to the token services that those name, nowhere else.
 pub(super) struct Auth {
-    label: String,
-    client: Client,
-    credentials: Option<Credentials>,
-    patience: Duration,
+    source: Source,
+    tokens: TokenClient,
     access: Mutex<HashMap<Key, Access>>,
     renewals: SingleFlight<Key, Result<Token, OriginError>>,
-    metrics: OriginMetrics,
+}
+
+/// What access is sought to.
+#[derive(Clone, Copy)]
+pub(super) struct Target<'a> {
+    /// The endpoint's number.
+    pub(super) endpoint: usize,
+    /// The endpoint's host and port.
+    pub(super) authority: &'a str,
+    pub(super) repository: &'a Repository,
+    pub(super) url: &'a Url,
 }
 
 #[derive(Clone)]
 enum Access {
     Basic,
-    Bearer { ask: TokenAsk, token: Option<Token> },
+    Bearer {
+        ask: TokenAsk,
+        token: Token,
+        /// The token has opened the door once, so that a refusal may mean that it ended.
+        is_proven: bool,
+    },
+}
+
+impl Target<'_> {
+    fn key(&self) -> Key {
+        (self.endpoint, self.repository.clone())
+    }
+
+    fn sought(&self) -> Sought<'_> {
+        Sought { endpoint: self.authority, repository: self.repository }
+    }
 }
 
 impl Auth {
-    pub(super) fn new(
-        label: String,
-        client: Client,
-        credentials: Option<Credentials>,
-        patience: Duration,
-        metrics: OriginMetrics,
-    ) -> Self {
+    pub(super) fn new(source: Source, tokens: TokenClient) -> Self {
         let (access, renewals) = Default::default();
-        Self { label, client, credentials, patience, access, renewals, metrics }
+        Self { source, tokens, access, renewals }
     }
 
     /// What to send first: what the last challenge asked for, with a token renewed in time, or nothing.
-    pub(super) async fn known(&self, key: &Key, url: &PublicUrl) -> Result<Option<HeaderValue>, OriginError> {
-        match self.recall(key) {
+    pub(super) async fn known(&self, target: Target<'_>) -> Result<Option<HeaderValue>, OriginError> {
+        match self.recall(&target.key()) {
             None => Ok(None),
-            Some(Access::Basic) => self.basic(url).await,
-            Some(Access::Bearer { token: Some(token), .. }) if token.is_fresh() => Ok(Some(token.header)),
-            Some(Access::Bearer { ask, .. }) => self.renew(key, ask).await.map(Some),
+            Some(Access::Basic) => self.basic(target, Freshness::Remembered).await,
+            Some(Access::Bearer { token, .. }) if token.is_fresh() => Ok(Some(token.header)),
+            Some(Access::Bearer { ask, .. }) => self.renew(target, ask, None).await.map(Some),
         }
     }
 
-    /// What to send after a 401 to a request that carried `refused`; `None` when nothing better can be sent.
-    pub(super) async fn challenged(
+    /// What to send after the registry answered `status` to a request that carried `sent`; `None` when it was let
+    /// in, or nothing better can be sent.
+    pub(super) async fn answered(
         &self,
-        key: &Key,
-        url: &Url,
+        target: Target<'_>,
+        status: StatusCode,
         headers: &HeaderMap,
-        refused: Option<&HeaderValue>,
+        sent: Option<&HeaderValue>,
     ) -> Result<Option<HeaderValue>, OriginError> {
-        let public = PublicUrl::from(url);
-        match challenges(headers).into_iter().next() {
-            Some(Challenge::Bearer { realm, service, scope }) => {
-                let realm = self.trusted_realm(url, &realm)?;
-                let scope = scope.unwrap_or_else(|| format!("repository:{}:pull", key.1));
-                self.bearer(key, TokenAsk { realm, service, scope }, refused).await.map(Some)
+        match (status, sent) {
+            (StatusCode::UNAUTHORIZED, _) => self.challenged(target, headers, sent).await,
+            (StatusCode::FORBIDDEN, Some(sent)) => self.expired(target, sent).await,
+            (_, Some(sent)) => {
+                self.let_in_by(target, status, sent);
+                Ok(None)
             }
+            (_, None) => Ok(None),
+        }
+    }
+
+    /// Remembers that `sent` opened the door, if that is what `status` means.
+    pub(super) fn let_in_by(&self, target: Target<'_>, status: StatusCode, sent: &HeaderValue) {
+        if matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
+            return;
+        }
+        let mut known = self.access.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(Access::Bearer { token, is_proven, .. }) = known.get_mut(&target.key()) {
+            *is_proven |= token.header == *sent;
+        }
+    }
+
+    async fn challenged(
+        &self,
+        target: Target<'_>,
+        headers: &HeaderMap,
+        sent: Option<&HeaderValue>,
+    ) -> Result<Option<HeaderValue>, OriginError> {
+        match (challenges(headers).into_iter().next(), self.recall(&target.key())) {
+            (Some(Challenge::Bearer { realm, service, scope }), _) => {
+                let realm = trusted_realm(target.url, &realm)?;
+                let scope = scope.unwrap_or_else(|| format!("repository:{}:pull", target.repository));
+                self.renew(target, TokenAsk { realm, service, scope }, sent).await.map(Some)
+            }
+            (None, Some(Access::Bearer { ask, .. })) => self.renew(target, ask, sent).await.map(Some),
             // Some registries forget to say how they want to be asked; Basic is what those take.
-            Some(Challenge::Basic) | None => {
-                self.remember(key, Access::Basic);
-                Ok(self.basic(&public).await?.filter(|header| refused != Some(header)))
+            _ => {
+                self.remember(&target.key(), Access::Basic);
+                self.better_basic(target, sent).await
             }
         }
     }
 
-    async fn bearer(
+    /// Some registries (ECR is one) say 403 when a login has ended.
+    async fn expired(
         &self,
-        key: &Key,
+        target: Target<'_>,
+        sent: &HeaderValue,
+    ) -> Result<Option<HeaderValue>, OriginError> {
+        match self.recall(&target.key()) {
+            Some(Access::Bearer { token, .. }) if token.header != *sent => Ok(Some(token.header)),
+            Some(Access::Bearer { ask, is_proven: true, .. }) => {
+                self.renew(target, ask, Some(sent)).await.map(Some)
+            }
+            Some(Access::Basic) => self.better_basic(target, Some(sent)).await,
+            // A token that never opened the door has not ended: its owner may not pull this.
+            _ => Ok(None),
+        }
+    }
+
+    /// A token other than `refused`, by one call for all who need it.
+    async fn renew(
+        &self,
+        target: Target<'_>,
         ask: TokenAsk,
         refused: Option<&HeaderValue>,
     ) -> Result<HeaderValue, OriginError> {
-        if let Some(Access::Bearer { token: Some(token), .. }) = self.recall(key)
-            && refused != Some(&token.header)
-        {
-            // Another request met the same refusal first, and has renewed the token.
-            return Ok(token.header);
-        }
-        self.remember(key, Access::Bearer { ask: ask.clone(), token: None });
-        self.renew(key, ask).await
-    }
-
-    /// A new token, by one call for all who need it.
-    async fn renew(&self, key: &Key, ask: TokenAsk) -> Result<HeaderValue, OriginError> {
+        let key = target.key();
         let call = || async {
-            let started = Instant::now();
-            let fetched = token::fetch(&self.client, &ask, self.credentials.as_ref(), self.patience).await;
-            let status = fetched.is_ok().then_some(200);
-            self.metrics.requested(&self.label, Kind::Token, status, started.elapsed());
-            let token = fetched?;
-            self.remember(key, Access::Bearer { ask: ask.clone(), token: Some(token.clone()) });
-            Ok(token)
+            match self.recall(&key) {
+                // Another request met the same refusal first, and has renewed the token.
+                Some(Access::Bearer { ask: known, token, .. })
+                    if known == ask && token.is_fresh() && refused != Some(&token.header) =>
+                {
+                    Ok(token)
+                }
+                _ => {
+                    let token = self.fetch(target, &ask, refused.is_some()).await?;
+                    let (ask, token) = (ask.clone(), token);
+                    self.remember(&key, Access::Bearer { ask, token: token.clone(), is_proven: false });
+                    Ok(token)
+                }
+            }
         };
         self.renewals.run(key.clone(), call).await.map(|token| token.header)
     }
 
-    async fn basic(&self, url: &PublicUrl) -> Result<Option<HeaderValue>, OriginError> {
-        let Some(credentials) = &self.credentials else { return Ok(None) };
-        let header = credentials.basic().await;
-        header.map(Some).map_err(|error| OriginError::denied(url, format!("was not asked: {error}")))
+    /// Asks the token service; again, when it refuses a login that its source has replaced.
+    async fn fetch(
+        &self,
+        target: Target<'_>,
+        ask: &TokenAsk,
+        was_refused: bool,
+    ) -> Result<Token, OriginError> {
+        let freshness = if was_refused { Freshness::Anew } else { Freshness::Remembered };
+        let login = self.login(target, freshness).await?;
+        match self.tokens.fetch(ask, login.as_ref()).await {
+            Err(error @ OriginError::Denied(_)) if login.is_some() => {
+                let newer = self.login(target, Freshness::Anew).await?;
+                if newer == login {
+                    return Err(error);
+                }
+                self.tokens.fetch(ask, newer.as_ref()).await
+            }
+            fetched => fetched,
+        }
     }
 
-    /// A token service gets the account's password, so it must be no less protected than the endpoint naming it.
-    fn trusted_realm(&self, endpoint: &Url, realm: &str) -> Result<Url, OriginError> {
-        let refuse = |what: &str| OriginError::refused(&PublicUrl::from(endpoint), what);
-        let realm = Url::parse(realm).map_err(|_| refuse("named a token service that is not a URL"))?;
-        match (endpoint.scheme(), realm.scheme()) {
-            (_, "https") | ("http", "http") => Ok(realm),
-            _ => Err(refuse("named a token service that is not reached over https://")),
-        }
+    async fn better_basic(
+        &self,
+        target: Target<'_>,
+        sent: Option<&HeaderValue>,
+    ) -> Result<Option<HeaderValue>, OriginError> {
+        let freshness = if sent.is_some() { Freshness::Anew } else { Freshness::Remembered };
+        Ok(self.basic(target, freshness).await?.filter(|header| sent != Some(header)))
+    }
+
+    async fn basic(
+        &self,
+        target: Target<'_>,
+        freshness: Freshness,
+    ) -> Result<Option<HeaderValue>, OriginError> {
+        let Some(login) = self.login(target, freshness).await? else { return Ok(None) };
+        login.basic().map(Some).map_err(|error| not_asked(target, &error.to_string()))
+    }
+
+    async fn login(&self, target: Target<'_>, freshness: Freshness) -> Result<Option<Login>, OriginError> {
+        let login = self.source.login(target.sought(), freshness).await;
+        login.map_err(|error| not_asked(target, &error.to_string()))
     }
 
     fn recall(&self, key: &Key) -> Option<Access> {
@@ -147,5 +231,19 @@ impl Auth {
             known.clear();
         }
         known.insert(key.clone(), access);
+    }
+}
+
+fn not_asked(target: Target<'_>, why: &str) -> OriginError {
+    OriginError::denied(&PublicUrl::from(target.url), format!("was not asked: {why}"))
+}
+
+/// A token service gets the account's password, so it must be no less protected than the endpoint naming it.
+fn trusted_realm(endpoint: &Url, realm: &str) -> Result<Url, OriginError> {
+    let refuse = |what: &str| OriginError::refused(&PublicUrl::from(endpoint), what);
+    let realm = Url::parse(realm).map_err(|_| refuse("named a token service that is not a URL"))?;
+    match (endpoint.scheme(), realm.scheme()) {
+        (_, "https") | ("http", "http") => Ok(realm),
+        _ => Err(refuse("named a token service that is not reached over https://")),
     }
 }

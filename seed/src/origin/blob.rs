@@ -1,6 +1,6 @@
 //! Blobs of an origin: their length, and their bytes from any offset.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use bytes::Bytes;
 use futures::{StreamExt as _, stream::BoxStream};
@@ -14,6 +14,7 @@ use shoal_protocol::{
 use super::{
     Answer, Ask, Origins, body, content_length, content_range,
     error::{OriginError, PublicUrl},
+    pace::Pace,
     read_head,
     registry::Registry,
 };
@@ -84,6 +85,9 @@ impl Origins {
         let count =
             move |bytes: &Result<Bytes, _>| received.inc_by(bytes.as_ref().map_or(0, Bytes::len) as u64);
         blob.body = blob.body.inspect(count).boxed();
+        if let Some(pace) = registry.pace.clone() {
+            blob.body = blob.body.then(move |bytes| paced(Arc::clone(&pace), bytes)).boxed();
+        }
         Ok(blob)
     }
 
@@ -99,10 +103,17 @@ impl Origins {
         }
     }
 
-    /// Counts a download that goes on over a new connection.
+    /// Counts a download that goes on over a new connection, perhaps to another endpoint.
     pub(crate) fn count_resume(&self, image: &ImageName) {
         if let Ok(registry) = self.registry(&image.registry) {
             self.metrics.resumed(&registry.label);
+        }
+    }
+
+    /// Remembers that an endpoint broke off in the middle of a blob.
+    pub(crate) fn note_break(&self, image: &ImageName, endpoint: usize, error: &OriginError) {
+        if let Ok(registry) = self.registry(&image.registry) {
+            registry.broke_off(endpoint, error);
         }
     }
 }
@@ -142,6 +153,11 @@ async fn ask_range(registry: &Registry, ask: Ask<'_>, range: BlobRange) -> Resul
         return registry.ask(&Ask { range: None, ..ask }).await?.success();
     }
     answer.success()
+}
+
+async fn paced(pace: Arc<Pace>, bytes: Result<Bytes, OriginError>) -> Result<Bytes, OriginError> {
+    pace.pass(bytes.as_ref().map_or(0, Bytes::len)).await;
+    bytes
 }
 
 fn open(answer: Answer, range: BlobRange) -> Result<OriginBlob, OriginError> {

@@ -31,9 +31,13 @@ mod auth;
 mod blob;
 mod body;
 mod challenge;
+mod client;
 mod credentials;
+mod endpoints;
 mod error;
+mod health;
 mod media_type;
+mod pace;
 mod quiet;
 mod redirect;
 mod registry;
@@ -48,6 +52,7 @@ pub use registry::RegistryError;
 pub use tls::TlsError;
 
 use ask::{Answer, Ask};
+use credentials::Source;
 use registry::Registry;
 
 /// Most registries outside the configuration that are remembered at a time.
@@ -116,10 +121,15 @@ impl Origins {
         let mut listed = HashMap::new();
         for config in configs {
             let label = key(&config.host);
-            let registry =
-                Registry::new(config, label.clone(), system_roots.clone(), metrics.clone()).map_err(
-                    |source| OriginsError::Registry { host: config.host.clone(), source: Box::new(source) },
-                )?;
+            let registry = Source::from_config(config)
+                .map_err(RegistryError::from)
+                .and_then(|logins| {
+                    Registry::new(config, label.clone(), logins, system_roots.clone(), metrics.clone())
+                })
+                .map_err(|source| OriginsError::Registry {
+                    host: config.host.clone(),
+                    source: Box::new(source),
+                })?;
             if listed.insert(label, Arc::new(registry)).is_some() {
                 return Err(OriginsError::Twice(config.host.clone()));
             }
@@ -202,6 +212,7 @@ impl Origins {
         let registry = Registry::new(
             &config,
             UNLISTED_LABEL.to_owned(),
+            Source::nobody(host.clone()),
             self.system_roots.clone(),
             self.metrics.clone(),
         );

@@ -9,6 +9,8 @@ use http::{HeaderMap, header::RETRY_AFTER};
 use jiff::{Timestamp, fmt::rfc2822::DateTimeParser};
 use tokio::time::Instant;
 
+use super::error::OriginError;
+
 /// Longest that one answer may silence an endpoint: a mistaken date must not shut it for a day.
 const MAX_QUIET: Duration = Duration::from_secs(300);
 
@@ -32,6 +34,13 @@ impl Quiet {
     pub(super) fn keep_for(&self, duration: Duration) {
         let mut until = self.until.lock().unwrap_or_else(PoisonError::into_inner);
         *until = (*until).max(Some(Instant::now() + duration));
+    }
+
+    /// Keeps quiet for as long as `error` asks for it.
+    pub(super) fn heed(&self, error: &OriginError) {
+        if let Some(wait) = error.retry_after() {
+            self.keep_for(wait);
+        }
     }
 }
 

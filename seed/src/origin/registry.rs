@@ -2,14 +2,14 @@
 
 use std::{
     sync::Arc,
-    time::{Duration, Instant, SystemTime},
+    time::{Instant, SystemTime},
 };
 
 use http::{
     HeaderMap, HeaderValue, StatusCode,
     header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, LOCATION, RANGE},
 };
-use reqwest::{Client, Response, Url, redirect::Policy};
+use reqwest::{Client, Response, Url};
 use rustls::RootCertStore;
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
@@ -18,29 +18,29 @@ use tokio::{
 
 use super::{
     ask::{Answer, Ask},
-    auth::Auth,
-    body,
-    credentials::Credentials,
+    auth::{Auth, Target},
+    body, client,
+    credentials::Source,
+    endpoints::Endpoints,
     error::{OriginError, PublicUrl, Trouble},
+    pace::Pace,
     quiet::{Quiet, retry_after},
     redirect::{MAX_REDIRECTS, next_hop, same_origin},
     tls,
+    token::TokenClient,
 };
 use crate::{
-    config::{Endpoint, RegistryConfig, RegistryLimits},
+    config::{RegistryConfig, RegistryLimits},
     metrics::{Kind, OriginMetrics},
 };
-
-/// How long an endpoint that failed comes after the others.
-const SHAKY_FOR: Duration = Duration::from_secs(10);
-
-const USER_AGENT: &str = concat!("shoal/", env!("CARGO_PKG_VERSION"));
 
 /// Asks one registry.
 pub(super) struct Registry {
     /// What metrics call it.
     pub(super) label: String,
-    endpoints: Vec<Reached>,
+    /// Bytes of blobs a second; `None` for as many as come.
+    pub(super) pace: Option<Arc<Pace>>,
+    endpoints: Endpoints,
     client: Client,
     auth: Auth,
     limits: RegistryLimits,
@@ -50,75 +50,83 @@ pub(super) struct Registry {
     metrics: OriginMetrics,
 }
 
-/// An endpoint, and how it has been doing.
-struct Reached {
-    endpoint: Endpoint,
-    /// It wanted fewer requests: not asked.
-    quiet: Quiet,
-    /// It failed: asked after the others, so that a dead endpoint doesn't cost each request a timeout.
-    shaky: Quiet,
-}
-
 /// The answer of one endpoint.
 struct Reply {
     response: Response,
     was_redirected: bool,
 }
 
+/// What one endpoint came to, kept while the others are asked.
+struct Outcome {
+    endpoint: usize,
+    result: Result<Reply, OriginError>,
+}
+
 impl Registry {
+    /// Sets the registry up, with the logins that its configuration names or, if it is not listed, with none.
     pub(super) fn new(
         config: &RegistryConfig,
         label: String,
+        source: Source,
         system_roots: RootCertStore,
         metrics: OriginMetrics,
     ) -> Result<Self, RegistryError> {
         let limits = config.limits.clone();
         let endpoints = config.effective_endpoints()?;
-        let client = Client::builder()
-            .tls_backend_preconfigured(tls::client_config(system_roots, config.ca_file.as_deref())?)
-            .https_only(!endpoints.iter().any(Endpoint::is_plain_http))
-            .redirect(Policy::none())
-            .referer(false)
-            .user_agent(USER_AGENT)
-            .http2_adaptive_window(true)
-            .connect_timeout(limits.connect_timeout())
-            .read_timeout(limits.idle_timeout())
-            .build()
-            .map_err(|error| RegistryError::Client(error.to_string()))?;
-        let credentials = Credentials::from_config(config)?;
-        let auth =
-            Auth::new(label.clone(), client.clone(), credentials, limits.answer_timeout(), metrics.clone());
+        if config.insecure_skip_verify {
+            tracing::warn!(
+                registry = %config.host,
+                "insecure_skip_verify is on: whoever is on the way there can read its logins and answer in its place"
+            );
+        }
+        let client = client::build(config, &endpoints, system_roots)?;
+        let tokens =
+            TokenClient::new(client.clone(), limits.answer_timeout(), label.clone(), metrics.clone());
         let budget = |most: usize| Arc::new(Semaphore::new(most.clamp(1, Semaphore::MAX_PERMITS)));
-        let (questions, blobs) =
-            (budget(limits.max_concurrent_requests), budget(limits.max_concurrent_blobs));
-        let endpoints = endpoints.into_iter().map(Reached::new).collect();
-        Ok(Self { label, endpoints, client, auth, limits, questions, blobs, metrics })
+        Ok(Self {
+            endpoints: Endpoints::new(endpoints, &limits, label.clone()),
+            auth: Auth::new(source, tokens),
+            pace: Pace::new(limits.max_bytes_per_s).map(Arc::new),
+            questions: budget(limits.max_concurrent_requests),
+            blobs: budget(limits.max_concurrent_blobs),
+            label,
+            client,
+            limits,
+            metrics,
+        })
     }
 
-    /// The first endpoint's answer that is neither a failure to connect, nor 5xx, nor 429. Any other status is
-    /// the caller's to judge.
+    /// The answer of the first endpoint that has one. What several refuse or lack is told by the one that says most;
+    /// any other status than 401, 403, 404, 410, 429 and 5xx is the caller's to judge at once.
     pub(super) async fn ask(&self, ask: &Ask<'_>) -> Result<Answer, OriginError> {
         let permit = self.admit(ask).await?;
-        let mut failed = None;
-        for endpoint in self.order(ask.avoid) {
-            match self.ask_endpoint(endpoint, ask).await {
-                Err(error) if error.is_temporary() => {
-                    tracing::debug!(registry = self.label, %error, "endpoint failed");
-                    self.endpoints[endpoint].shaky.keep_for(SHAKY_FOR);
-                    failed = Some(error);
-                }
-                Err(error) => return Err(error),
-                Ok(Reply { response, was_redirected }) => {
-                    let url = self.url(endpoint, ask);
-                    return Ok(Answer { response, url, was_redirected, endpoint, permit });
-                }
+        let mut kept: Option<Outcome> = None;
+        for endpoint in self.endpoints.order(ask.avoid, &self.client, self.limits.answer_timeout()) {
+            let result = self.ask_endpoint(&self.auth, endpoint, ask).await;
+            self.endpoints.note(endpoint, result.as_ref().err());
+            let outcome = Outcome { endpoint, result };
+            if outcome.weight() == 0 {
+                kept = Some(outcome);
+                break;
+            }
+            if kept.as_ref().is_none_or(|kept| kept.weight() < outcome.weight()) {
+                kept = Some(outcome);
             }
         }
-        Err(failed.unwrap_or_else(|| OriginError::Unlisted { registry: self.label.clone() }))
+        let Some(Outcome { endpoint, result }) = kept else {
+            return Err(OriginError::Unlisted { registry: self.label.clone() });
+        };
+        let Reply { response, was_redirected } = result?;
+        Ok(Answer { response, url: self.url(endpoint, ask), was_redirected, endpoint, permit })
     }
 
     pub(super) fn endpoint_count(&self) -> usize {
-        self.endpoints.len()
+        self.endpoints.count()
+    }
+
+    /// An endpoint broke off in the middle of a body.
+    pub(super) fn broke_off(&self, endpoint: usize, error: &OriginError) {
+        self.endpoints.note(endpoint, Some(error));
     }
 
     /// Waits for a part of the budget, but no longer than for an answer.
@@ -135,35 +143,41 @@ impl Registry {
     }
 
     fn url(&self, endpoint: usize, ask: &Ask<'_>) -> PublicUrl {
-        PublicUrl::from(&self.endpoints[endpoint].endpoint.url(ask.repository, &ask.item))
+        PublicUrl::from(&self.endpoints.get(endpoint).endpoint.url(ask.repository, &ask.item))
     }
 
-    fn order(&self, avoid: Option<usize>) -> Vec<usize> {
-        let mut order: Vec<_> = (0..self.endpoints.len()).collect();
-        order
-            .sort_by_key(|index| (Some(*index) == avoid, self.endpoints[*index].shaky.remaining().is_some()));
-        order
-    }
-
-    async fn ask_endpoint(&self, index: usize, ask: &Ask<'_>) -> Result<Reply, OriginError> {
-        let Reached { endpoint, quiet, .. } = &self.endpoints[index];
-        let url = endpoint.url(ask.repository, &ask.item);
+    async fn ask_endpoint(&self, auth: &Auth, index: usize, ask: &Ask<'_>) -> Result<Reply, OriginError> {
+        let reached = self.endpoints.get(index);
+        let url = reached.endpoint.url(ask.repository, &ask.item);
         let public = PublicUrl::from(&url);
-        if let Some(left) = quiet.remaining() {
+        if let Some(left) = reached.quiet.remaining() {
             let trouble = Trouble::new(&public, "is not asked now, as it wanted fewer requests");
             return Err(OriginError::TooManyRequests { trouble, retry_after: Some(left) });
         }
-        let key = (index, ask.repository.clone());
-        let known = self.auth.known(&key, &public).await?;
-        let mut reply = self.follow(&url, ask, known.clone()).await?;
-        if reply.response.status() == StatusCode::UNAUTHORIZED && !reply.was_redirected {
-            let better = self.auth.challenged(&key, &url, reply.response.headers(), known.as_ref()).await?;
-            if better.is_some() {
-                reply = self.follow(&url, ask, better).await?;
-            }
-        }
-        check_load(&reply, &public, quiet)?;
+        let target =
+            Target { endpoint: index, authority: &reached.authority, repository: ask.repository, url: &url };
+        let reply = self.with_access(auth, target, ask).await;
+        let reply = reply.inspect_err(|error| reached.quiet.heed(error))?;
+        check_load(&reply, &public, &reached.quiet)?;
         body::require_identity(reply.response.headers(), &public)?;
+        Ok(reply)
+    }
+
+    /// Sends the request with what is known to let it in, and once more when the answer says how it would be.
+    async fn with_access(
+        &self,
+        auth: &Auth,
+        target: Target<'_>,
+        ask: &Ask<'_>,
+    ) -> Result<Reply, OriginError> {
+        let sent = auth.known(target).await?;
+        let reply = self.follow(target.url, ask, sent.clone()).await?;
+        let (status, headers) = (reply.registry_status(), reply.response.headers());
+        let Some(better) = auth.answered(target, status, headers, sent.as_ref()).await? else {
+            return Ok(reply);
+        };
+        let reply = self.follow(target.url, ask, Some(better.clone())).await?;
+        auth.let_in_by(target, reply.registry_status(), &better);
         Ok(reply)
     }
 
@@ -223,9 +237,26 @@ impl Registry {
     }
 }
 
-impl Reached {
-    fn new(endpoint: Endpoint) -> Self {
-        Self { endpoint, quiet: Quiet::default(), shaky: Quiet::default() }
+impl Reply {
+    /// What the registry itself said: a redirect that was followed means that it had nothing against the request.
+    fn registry_status(&self) -> StatusCode {
+        if self.was_redirected { StatusCode::TEMPORARY_REDIRECT } else { self.response.status() }
+    }
+}
+
+impl Outcome {
+    /// 0 when nobody else need be asked; else how much this says about the registry as a whole. An endpoint that can't
+    /// be asked may have what others lack, and one that refuses may let others in.
+    fn weight(&self) -> u8 {
+        match &self.result {
+            Err(error) if error.is_temporary() => 3,
+            Err(_) => 2,
+            Ok(reply) => match reply.registry_status() {
+                StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => 2,
+                StatusCode::NOT_FOUND | StatusCode::GONE => 1,
+                _ => 0,
+            },
+        }
     }
 }
 
@@ -244,6 +275,13 @@ pub enum RegistryError {
     /// The HTTP client.
     #[error("no HTTP client could be made: {0}")]
     Client(String),
+}
+
+impl RegistryError {
+    #[expect(clippy::needless_pass_by_value, reason = "it is handed to map_err")]
+    pub(super) fn client(error: reqwest::Error) -> Self {
+        Self::Client(error.to_string())
+    }
 }
 
 /// Turns the statuses that mean "not now" into errors, and keeps quiet for as long as they ask.

@@ -1,11 +1,18 @@
-//! TLS towards a registry: 1.2 or newer, the system's authorities and perhaps one's own.
+//! TLS towards a registry: 1.2 or newer, the system's authorities and perhaps one's own, on both sides.
 
 use std::{io, path::Path, sync::Arc};
 
 use rustls::{
     ClientConfig, RootCertStore,
+    crypto::CryptoProvider,
     pki_types::{CertificateDer, pem::PemObject},
 };
+
+use self::{identity::ClientIdentity, unverified::Unverified};
+use crate::config::RegistryConfig;
+
+mod identity;
+mod unverified;
 
 /// Why no TLS configuration could be made.
 #[derive(Debug, thiserror::Error)]
@@ -18,6 +25,17 @@ pub enum TlsError {
         /// What is wrong with it.
         reason: String,
     },
+    /// The client's certificate and key can't be used.
+    #[error("{path}: {reason}; client_cert_file holds a certificate in PEM form and client_key_file its key")]
+    ClientFile {
+        /// The file.
+        path: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// One of the two alone.
+    #[error("client_cert_file and client_key_file need each other")]
+    HalfAnIdentity,
     /// The cryptography provider lacks what is needed.
     #[error("no TLS 1.2 or 1.3 here: {0}")]
     Versions(rustls::Error),
@@ -33,34 +51,58 @@ pub(super) fn system_roots() -> RootCertStore {
     roots
 }
 
-/// A configuration that trusts `roots`, and the authorities in `ca_file`.
+/// What a registry's connections use: these authorities and those of its `ca_file`, and its client certificate.
 pub(super) fn client_config(
     mut roots: RootCertStore,
-    ca_file: Option<&Path>,
+    config: &RegistryConfig,
 ) -> Result<ClientConfig, TlsError> {
-    if let Some(path) = ca_file {
+    if let Some(path) = &config.ca_file {
         add_own(&mut roots, path)?;
     }
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let mut config = ClientConfig::builder_with_provider(provider)
+    let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
-        .map_err(TlsError::Versions)?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    Ok(config)
+        .map_err(TlsError::Versions)?;
+    let builder = if config.insecure_skip_verify {
+        let verifier = Arc::new(Unverified::new(Arc::clone(&provider)));
+        builder.dangerous().with_custom_certificate_verifier(verifier)
+    } else {
+        builder.with_root_certificates(roots)
+    };
+    let mut tls = match identity(config, provider)? {
+        Some(identity) => builder.with_client_cert_resolver(Arc::new(identity)),
+        None => builder.with_no_client_auth(),
+    };
+    tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Ok(tls)
+}
+
+fn identity(
+    config: &RegistryConfig,
+    provider: Arc<CryptoProvider>,
+) -> Result<Option<ClientIdentity>, TlsError> {
+    match (&config.client_cert_file, &config.client_key_file) {
+        (Some(certificate), Some(key)) => {
+            ClientIdentity::load(certificate.clone(), key.clone(), provider).map(Some)
+        }
+        (None, None) => Ok(None),
+        _ => Err(TlsError::HalfAnIdentity),
+    }
 }
 
 fn add_own(roots: &mut RootCertStore, path: &Path) -> Result<(), TlsError> {
     let fail = |reason: String| TlsError::CaFile { path: path.display().to_string(), reason };
-    let certificates = CertificateDer::pem_file_iter(path).map_err(|error| fail(pem_reason(&error)))?;
-    let mut added = 0;
-    for certificate in certificates {
-        let certificate = certificate.map_err(|error| fail(pem_reason(&error)))?;
+    for certificate in certificates(path).map_err(fail)? {
         roots.add(certificate).map_err(|error| fail(error.to_string()))?;
-        added += 1;
     }
-    if added == 0 { Err(fail("no certificate in it".to_owned())) } else { Ok(()) }
+    Ok(())
+}
+
+/// The certificates in a file, in their order; at least one.
+fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
+    let found = CertificateDer::pem_file_iter(path).map_err(|error| pem_reason(&error))?;
+    let found = found.collect::<Result<Vec<_>, _>>().map_err(|error| pem_reason(&error))?;
+    if found.is_empty() { Err("no certificate in it".to_owned()) } else { Ok(found) }
 }
 
 fn pem_reason(error: &rustls::pki_types::pem::Error) -> String {

@@ -1,17 +1,29 @@
 //! Asking a token service for a token.
+//!
+//! There are two ways: Docker's GET with Basic access, and OAuth2's POST. Which one a service takes is found out and
+//! remembered.
 
-use std::time::Duration;
+use std::{
+    collections::HashMap,
+    sync::{Mutex, PoisonError},
+    time::{Duration, SystemTime},
+};
 
-use http::{HeaderValue, header::AUTHORIZATION};
-use reqwest::{Client, Response, Url};
+use http::{
+    HeaderValue, StatusCode,
+    header::{AUTHORIZATION, CONTENT_TYPE},
+};
+use reqwest::{Client, RequestBuilder, Response, Url};
 use serde::Deserialize;
 use tokio::time::{Instant, timeout};
 
 use super::{
     body,
-    credentials::{Credentials, secret_header},
-    error::{OriginError, PublicUrl},
+    credentials::{Login, secret_header},
+    error::{OriginError, PublicUrl, Trouble},
+    quiet::retry_after,
 };
+use crate::metrics::{Kind, OriginMetrics};
 
 /// Largest answer of a token service; real ones have a few KiB.
 const MAX_ANSWER_BYTES: usize = 256 * 1024;
@@ -21,6 +33,10 @@ const DEFAULT_LIFE: Duration = Duration::from_secs(60);
 const MAX_LIFE: Duration = Duration::from_secs(24 * 3600);
 /// A token is renewed this long before it ends, so that none ends between its check here and its check there.
 const MAX_MARGIN: Duration = Duration::from_secs(30);
+/// Most token services of one registry whose way is remembered; past it, all are found out again.
+const MAX_REALMS: usize = 64;
+/// What OAuth2 calls the program that asks.
+const CLIENT_ID: &str = "shoal";
 
 /// What to ask which service for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,10 +53,26 @@ pub(super) struct Token {
     renew_at: Instant,
 }
 
-impl Token {
-    pub(super) fn is_fresh(&self) -> bool {
-        Instant::now() < self.renew_at
-    }
+/// How a token service wants to be asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    Get,
+    Post,
+}
+
+/// Asks the token services that one registry names.
+pub(super) struct TokenClient {
+    client: Client,
+    patience: Duration,
+    label: String,
+    metrics: OriginMetrics,
+    ways: Mutex<HashMap<Url, Way>>,
+}
+
+/// Why a token service gave none, and its status where it answered.
+struct Refusal {
+    status: Option<StatusCode>,
+    error: OriginError,
 }
 
 #[derive(Deserialize)]
@@ -50,59 +82,163 @@ struct Answer {
     expires_in: Option<u64>,
 }
 
+impl Token {
+    pub(super) fn is_fresh(&self) -> bool {
+        Instant::now() < self.renew_at
+    }
+}
+
+impl TokenClient {
+    pub(super) fn new(client: Client, patience: Duration, label: String, metrics: OriginMetrics) -> Self {
+        Self { client, patience, label, metrics, ways: Mutex::default() }
+    }
+
+    /// A new token, by the way that worked before, else by either.
+    pub(super) async fn fetch(&self, ask: &TokenAsk, login: Option<&Login>) -> Result<Token, OriginError> {
+        let known = self.way_of(&ask.realm);
+        let first = match login {
+            Some(Login::Identity { .. }) => Way::Post,
+            Some(Login::Password { .. }) => known.unwrap_or(Way::Get),
+            None => Way::Get,
+        };
+        let refusal = match self.exchange(ask, login, first).await {
+            Ok(token) => return Ok(token),
+            Err(refusal) => refusal,
+        };
+        let Some(second) = other_way(first, login) else { return Err(refusal.error) };
+        // Where a way is known to work, "unauthorized" is about the login.
+        let is_about_login = known == Some(first) && refusal.status == Some(StatusCode::UNAUTHORIZED);
+        if is_about_login || !refusal.is_about_the_way() {
+            return Err(refusal.error);
+        }
+        match self.exchange(ask, login, second).await {
+            Err(other) if other.is_about_the_way() && other.status != Some(StatusCode::UNAUTHORIZED) => {
+                Err(refusal.error)
+            }
+            Err(other) => Err(other.error),
+            Ok(token) => Ok(token),
+        }
+    }
+
+    async fn exchange(&self, ask: &TokenAsk, login: Option<&Login>, way: Way) -> Result<Token, Refusal> {
+        let realm = PublicUrl::from(&ask.realm);
+        let asked_at = Instant::now();
+        let request = match way {
+            Way::Get => ask.get(&self.client, login, &realm)?,
+            Way::Post => ask.post(&self.client, login),
+        };
+        let fetched = timeout(self.patience, receive(request, &realm, asked_at)).await.unwrap_or_else(|_| {
+            Err(OriginError::unavailable(&realm, format!("gave no token within {:?}", self.patience)).into())
+        });
+        let status = fetched.as_ref().map_or_else(|refusal| refusal.status, |_| Some(StatusCode::OK));
+        let status = status.map(|status| status.as_u16());
+        self.metrics.requested(&self.label, Kind::Token, status, asked_at.elapsed());
+        if fetched.is_ok() && matches!(login, Some(Login::Password { .. })) {
+            self.remember(&ask.realm, way);
+        }
+        fetched
+    }
+
+    fn way_of(&self, realm: &Url) -> Option<Way> {
+        self.ways.lock().unwrap_or_else(PoisonError::into_inner).get(realm).copied()
+    }
+
+    fn remember(&self, realm: &Url, way: Way) {
+        let mut ways = self.ways.lock().unwrap_or_else(PoisonError::into_inner);
+        if ways.len() >= MAX_REALMS && !ways.contains_key(realm) {
+            ways.clear();
+        }
+        ways.insert(realm.clone(), way);
+    }
+}
+
 impl TokenAsk {
-    fn url(&self, credentials: Option<&Credentials>) -> Url {
+    fn get(
+        &self,
+        client: &Client,
+        login: Option<&Login>,
+        realm: &PublicUrl,
+    ) -> Result<RequestBuilder, Refusal> {
         let mut url = self.realm.clone();
-        let mut query = url.query_pairs_mut();
-        if let Some(service) = &self.service {
-            query.append_pair("service", service);
+        url.query_pairs_mut().extend_pairs(self.service.iter().map(|service| ("service", service)));
+        url.query_pairs_mut().append_pair("scope", &self.scope);
+        let Some(login) = login else { return Ok(client.get(url)) };
+        url.query_pairs_mut().extend_pairs(login.username().map(|username| ("account", username)));
+        let basic = login.basic().map_err(|error| OriginError::denied(realm, error.to_string()))?;
+        Ok(client.get(url).header(AUTHORIZATION, basic))
+    }
+
+    fn post(&self, client: &Client, login: Option<&Login>) -> RequestBuilder {
+        // Only what a URL's query and a form have in common is used of this URL.
+        let mut form = self.realm.clone();
+        form.set_query(None);
+        let mut pairs = form.query_pairs_mut();
+        pairs.extend_pairs(self.service.iter().map(|service| ("service", service)));
+        pairs.append_pair("scope", &self.scope).append_pair("client_id", CLIENT_ID);
+        match login {
+            Some(Login::Password { username, password }) => {
+                pairs.append_pair("grant_type", "password").append_pair("username", username);
+                pairs.append_pair("password", password.reveal());
+            }
+            Some(Login::Identity { token, .. }) => {
+                pairs.append_pair("grant_type", "refresh_token").append_pair("refresh_token", token.reveal());
+            }
+            None => {}
         }
-        query.append_pair("scope", &self.scope);
-        if let Some(credentials) = credentials {
-            query.append_pair("account", &credentials.username);
-        }
-        drop(query);
-        url
+        drop(pairs);
+        let body = form.query().unwrap_or_default().to_owned();
+        client.post(self.realm.clone()).header(CONTENT_TYPE, "application/x-www-form-urlencoded").body(body)
     }
 }
 
-/// One GET to the token service.
-pub(super) async fn fetch(
-    client: &Client,
-    ask: &TokenAsk,
-    credentials: Option<&Credentials>,
-    patience: Duration,
-) -> Result<Token, OriginError> {
-    let realm = PublicUrl::from(&ask.realm);
-    let asked_at = Instant::now();
-    let mut request = client.get(ask.url(credentials));
-    if let Some(credentials) = credentials {
-        let basic =
-            credentials.basic().await.map_err(|error| OriginError::denied(&realm, error.to_string()))?;
-        request = request.header(AUTHORIZATION, basic);
+impl Refusal {
+    fn is_about_the_way(&self) -> bool {
+        matches!(
+            self.status,
+            Some(
+                StatusCode::BAD_REQUEST
+                    | StatusCode::UNAUTHORIZED
+                    | StatusCode::NOT_FOUND
+                    | StatusCode::METHOD_NOT_ALLOWED
+            )
+        )
     }
-    let exchange = async {
-        let response = request.send().await.map_err(|error| OriginError::from_client(&realm, error))?;
-        let response = accepted(&realm, response)?;
-        body::read_bounded(response, &realm, MAX_ANSWER_BYTES).await
-    };
-    let bytes = timeout(patience, exchange)
-        .await
-        .map_err(|_| OriginError::unavailable(&realm, format!("gave no token within {patience:?}")))??;
-    read(&bytes, asked_at).map_err(|what| OriginError::refused(&realm, what))
 }
 
-fn accepted(realm: &PublicUrl, response: Response) -> Result<Response, OriginError> {
+impl From<OriginError> for Refusal {
+    fn from(error: OriginError) -> Self {
+        Self { status: None, error }
+    }
+}
+
+/// Without a login there is nothing to POST, and without a user's name nothing for Basic access.
+fn other_way(way: Way, login: Option<&Login>) -> Option<Way> {
+    match way {
+        Way::Get => login.map(|_| Way::Post),
+        Way::Post => login.and_then(Login::username).map(|_| Way::Get),
+    }
+}
+
+async fn receive(request: RequestBuilder, realm: &PublicUrl, asked_at: Instant) -> Result<Token, Refusal> {
+    let response = request.send().await.map_err(|error| OriginError::from_client(realm, error))?;
+    let response = accepted(realm, response)?;
+    let bytes = body::read_bounded(response, realm, MAX_ANSWER_BYTES).await?;
+    read(&bytes, asked_at).map_err(|what| OriginError::refused(realm, what).into())
+}
+
+fn accepted(realm: &PublicUrl, response: Response) -> Result<Response, Refusal> {
     let status = response.status();
     if status.is_success() {
         return Ok(response);
     }
-    let what = format!("(the token service) answered {status}");
-    Err(if status.is_client_error() && status != http::StatusCode::TOO_MANY_REQUESTS {
-        OriginError::denied(realm, what)
-    } else {
-        OriginError::unavailable(realm, what)
-    })
+    let trouble = Trouble::new(realm, format!("(the token service) answered {status}"));
+    let retry_after = retry_after(response.headers(), SystemTime::now());
+    let error = match status {
+        StatusCode::TOO_MANY_REQUESTS => OriginError::TooManyRequests { trouble, retry_after },
+        status if status.is_client_error() => OriginError::Denied(trouble),
+        _ => OriginError::Unavailable { trouble, retry_after },
+    };
+    Err(Refusal { status: Some(status), error })
 }
 
 /// The reason for an error must not quote the answer: it may hold a good token.

@@ -120,8 +120,8 @@ impl Puller {
 
     /// Pulls the blob into `sink`, going on after the pieces whose links `from` knows. Returns the whole chain.
     ///
-    /// When the bytes turn out not to have the digest, the pull begins anew, once: with another endpoint, or
-    /// without trusting `from`.
+    /// When the bytes turn out not to have the digest, the pull begins anew, once: with another endpoint, without
+    /// trusting `from`, or because nothing told the end of the blob from a connection that broke.
     ///
     /// # Errors
     /// When the origin gives no such blob, or the sink takes no more.
@@ -134,16 +134,16 @@ impl Puller {
     ) -> Result<ChainBuilder, PullError> {
         let from = from.filter(|chain| chain.digest() == digest);
         let other_way = from.is_some() || self.origins.endpoint_count(image) > 1;
-        let mut wrong_endpoint = None;
-        let pulled = self.attempt(image, digest, from, &mut wrong_endpoint, sink).await;
+        let mut tried = Tried::default();
+        let pulled = self.attempt(image, digest, from, &mut tried, sink).await;
         match pulled {
             Err(PullError::Origin(error @ OriginError::Corrupt(_))) => {
                 self.origins.count_corrupt(image);
-                if !other_way {
+                if !other_way && !tried.end_is_a_guess {
                     return Err(error.into());
                 }
                 tracing::warn!(%image, %digest, %error, "the pull begins anew");
-                self.attempt(image, digest, None, &mut wrong_endpoint, sink).await
+                self.attempt(image, digest, None, &mut tried, sink).await
             }
             pulled => pulled,
         }
@@ -167,22 +167,23 @@ impl Puller {
         RangePull::new(PieceSource::new(self.body(image, chain.digest(), span)), chain, pieces)
     }
 
-    /// One try with one idea of the blob. Leaves in `endpoint` which one was asked last, and avoids the one in it.
+    /// One try with one idea of the blob. Avoids the endpoint in `tried`, and leaves there how this try went.
     async fn attempt(
         &self,
         image: &ImageName,
         digest: &Digest,
         from: Option<&Chain>,
-        endpoint: &mut Option<usize>,
+        tried: &mut Tried,
         sink: &dyn PieceSink,
     ) -> Result<ChainBuilder, PullError> {
         let resumed = from.map(|chain| (chain.geometry(), ChainBuilder::resume(chain)));
         let start = resumed.as_ref().map_or(0, |(geometry, chain)| geometry.range(chain.next_piece()).start);
         let total = resumed.as_ref().map(|(geometry, _)| geometry.blob_bytes());
-        let mut body = self.body(image, digest, Span { start, end: None, total, avoid: *endpoint });
+        let mut body = self.body(image, digest, Span { start, end: None, total, avoid: tried.endpoint });
         body.open().await?;
         let mut source = PieceSource::new(body);
         let total_bytes = source.known_length(&self.spool_dir).await?;
+        tried.end_is_a_guess = source.is_spooled();
         let (geometry, chain) = match resumed {
             Some(resumed) => resumed,
             None => {
@@ -192,7 +193,7 @@ impl Puller {
         };
         sink.started(geometry).await.map_err(PullError::Sink)?;
         let grown = self.pump(&mut source, geometry, chain, sink).await;
-        *endpoint = source.body().endpoint();
+        tried.endpoint = source.body().endpoint();
         grown.map_err(|error| match error {
             GrowthError::Pull(error) => error,
             GrowthError::Digest => source.body().corrupt("sent content that does not have the digest").into(),
@@ -228,6 +229,15 @@ impl fmt::Debug for Puller {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Puller").field("config", &self.config).finish_non_exhaustive()
     }
+}
+
+/// What is known after a try.
+#[derive(Default)]
+struct Tried {
+    /// Which endpoint was asked last.
+    endpoint: Option<usize>,
+    /// The origin said no length: the end of its answer was taken for the end of the blob.
+    end_is_a_guess: bool,
 }
 
 /// Why a chain stopped growing.

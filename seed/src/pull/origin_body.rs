@@ -129,7 +129,9 @@ impl<'a> OriginBody<'a> {
     }
 
     async fn broke(&mut self, error: OriginError) -> Result<(), OriginError> {
-        self.current = None;
+        if let Some(blob) = self.current.take() {
+            self.origins.note_break(self.image, blob.endpoint, &error);
+        }
         self.wait_after(error).await?;
         self.origins.count_resume(self.image);
         Ok(())

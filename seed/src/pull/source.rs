@@ -49,6 +49,11 @@ impl<'a> PieceSource<'a> {
         Ok(length)
     }
 
+    /// True when the origin did not tell the length.
+    pub(super) fn is_spooled(&self) -> bool {
+        self.spool.is_some()
+    }
+
     /// Sends `pieces` on, in order, for as long as somebody takes them.
     pub(super) async fn cut(
         &mut self,

@@ -3,8 +3,11 @@
 
 mod access;
 mod answers;
+mod child;
+mod logins;
 mod once;
 mod pulls;
 mod redirects;
 mod support;
 mod tls;
+mod tokens;

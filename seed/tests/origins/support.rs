@@ -46,11 +46,19 @@ pub(crate) struct Seen {
     pub(crate) path: String,
     pub(crate) query: String,
     pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
 }
 
 impl Seen {
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).and_then(|value| value.to_str().ok())
+    }
+
+    /// The value of a field of a form that was posted.
+    pub(crate) fn field(&self, name: &str) -> Option<String> {
+        let url = format!("http://form.test/?{}", String::from_utf8_lossy(&self.body));
+        let url = reqwest::Url::parse(&url).expect("a form");
+        url.query_pairs().find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
     }
 
     /// The first byte of `Range: bytes=N-`.
@@ -211,15 +219,18 @@ async fn serve(
     script: Arc<impl Fn(&Seen) -> Reply + Send + Sync + 'static>,
 ) {
     let service = service_fn(move |request: http::Request<Incoming>| {
-        let seen = Seen {
-            method: request.method().clone(),
-            path: request.uri().path().to_owned(),
-            query: request.uri().query().unwrap_or_default().to_owned(),
-            headers: request.headers().clone(),
-        };
-        log.lock().expect("not poisoned").push(seen.clone());
-        let Reply { response, delay } = script(&seen);
+        let (log, script) = (Arc::clone(&log), Arc::clone(&script));
         async move {
+            let (head, body) = request.into_parts();
+            let seen = Seen {
+                method: head.method,
+                path: head.uri.path().to_owned(),
+                query: head.uri.query().unwrap_or_default().to_owned(),
+                headers: head.headers,
+                body: body.collect().await.expect("a whole request").to_bytes(),
+            };
+            log.lock().expect("not poisoned").push(seen.clone());
+            let Reply { response, delay } = script(&seen);
             tokio::time::sleep(delay).await;
             Ok::<_, Infallible>(response)
         }

@@ -2,9 +2,16 @@
 
 use std::{fmt, path::PathBuf, str::FromStr, time::Duration};
 
-use reqwest::Url;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
-use shoal_protocol::reference::{RegistryHost, Repository};
+use shoal_protocol::reference::RegistryHost;
+
+mod endpoint;
+mod login;
+mod secret;
+
+pub use endpoint::{Endpoint, EndpointError};
+pub use login::{DockerConfigPlace, HelperName, HelperNameError};
+pub use secret::Secret;
 
 /// One registry that a seed may ask.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -25,9 +32,27 @@ pub struct RegistryConfig {
     /// A file that holds the password, read each time it is needed so that it may be replaced at any time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub password_file: Option<PathBuf>,
+    /// Docker's list of logins, in place of `username`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub docker_config: Option<DockerConfigPlace>,
+    /// A program that knows the login, in place of `username`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub credential_helper: Option<HelperName>,
     /// PEM certificates of authorities to trust besides the system's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ca_file: Option<PathBuf>,
+    /// PEM certificate to show to the registry, with those that vouch for it. Needs `client_key_file`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_cert_file: Option<PathBuf>,
+    /// PEM key of that certificate.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_key_file: Option<PathBuf>,
+    /// Whether the registry's own certificate is believed whatever it says.
+    #[serde(default)]
+    pub insecure_skip_verify: bool,
+    /// The proxy that everything for this registry goes through. `None`: what the environment says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proxy: Option<Endpoint>,
     /// How long and how much.
     #[serde(default)]
     pub limits: RegistryLimits,
@@ -47,6 +72,10 @@ pub struct RegistryLimits {
     pub max_concurrent_requests: usize,
     /// Most blobs being received at a time; more wait for their turn.
     pub max_concurrent_blobs: usize,
+    /// Most bytes of blobs received in a second, all of the registry's blobs together; 0 for as many as come.
+    pub max_bytes_per_s: u64,
+    /// How long an endpoint that failed is left alone at first; doubled each time that it fails again.
+    pub first_rest_ms: u64,
 }
 
 impl Default for RegistryLimits {
@@ -59,6 +88,9 @@ impl Default for RegistryLimits {
             max_concurrent_requests: 32,
             // Each holds a few MiB between the network and the disk.
             max_concurrent_blobs: 16,
+            max_bytes_per_s: 0,
+            // An endpoint that is being restarted is back within this.
+            first_rest_ms: 10_000,
         }
     }
 }
@@ -75,6 +107,10 @@ impl RegistryLimits {
     pub(crate) fn idle_timeout(&self) -> Duration {
         Duration::from_millis(self.idle_timeout_ms)
     }
+
+    pub(crate) fn first_rest(&self) -> Duration {
+        Duration::from_millis(self.first_rest_ms)
+    }
 }
 
 impl RegistryConfig {
@@ -86,7 +122,13 @@ impl RegistryConfig {
             username: None,
             password: None,
             password_file: None,
+            docker_config: None,
+            credential_helper: None,
             ca_file: None,
+            client_cert_file: None,
+            client_key_file: None,
+            insecure_skip_verify: false,
+            proxy: None,
             limits: RegistryLimits::default(),
         }
     }
@@ -105,109 +147,6 @@ impl RegistryConfig {
             host => host,
         };
         Ok(vec![format!("https://{host}").parse()?])
-    }
-}
-
-/// The base URL of a registry: `http` or `https`, a host, perhaps a port and a path.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Endpoint(Url);
-
-/// Why a text is not an endpoint.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum EndpointError {
-    /// Not a URL at all.
-    #[error("not a URL ({0}); an endpoint is written https://host[:port][/path]")]
-    NotAUrl(String),
-    /// Neither `https` nor `http`.
-    #[error("an endpoint starts with https:// (or http://, where plain HTTP is meant), not {0}://")]
-    Scheme(String),
-    /// A user, a password, a query or a fragment.
-    #[error("an endpoint has no {0}; credentials go into username and password_file")]
-    Unexpected(&'static str),
-}
-
-impl Endpoint {
-    pub(crate) fn is_plain_http(&self) -> bool {
-        self.0.scheme() == "http"
-    }
-
-    /// The URL of `item` (`manifests/latest`) of a repository.
-    pub(crate) fn url(&self, repository: &Repository, item: &str) -> Url {
-        let mut url = self.0.clone();
-        let prefix = self.0.path().trim_end_matches('/');
-        url.set_path(&format!("{prefix}/v2/{repository}/{item}"));
-        url
-    }
-}
-
-impl FromStr for Endpoint {
-    type Err = EndpointError;
-
-    fn from_str(text: &str) -> Result<Self, EndpointError> {
-        let url = Url::parse(text).map_err(|error| EndpointError::NotAUrl(error.to_string()))?;
-        if !matches!(url.scheme(), "http" | "https") {
-            return Err(EndpointError::Scheme(url.scheme().to_owned()));
-        }
-        if !url.username().is_empty() || url.password().is_some() {
-            return Err(EndpointError::Unexpected("user or password"));
-        }
-        if url.query().is_some() || url.fragment().is_some() {
-            return Err(EndpointError::Unexpected("query or fragment"));
-        }
-        Ok(Self(url))
-    }
-}
-
-impl fmt::Display for Endpoint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.0.as_str())
-    }
-}
-
-impl fmt::Debug for Endpoint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
-
-impl<'de> Deserialize<'de> for Endpoint {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        parsed(deserializer)
-    }
-}
-
-impl Serialize for Endpoint {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
-/// A text that no log, error or printed configuration shows.
-#[derive(Clone, Deserialize)]
-#[serde(transparent)]
-pub struct Secret(String);
-
-impl Secret {
-    /// Keeps `text`.
-    pub fn new(text: impl Into<String>) -> Self {
-        Self(text.into())
-    }
-
-    /// The text itself: for the wire only.
-    pub(crate) fn reveal(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("(hidden)")
-    }
-}
-
-impl Serialize for Secret {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str("(hidden)")
     }
 }
 
