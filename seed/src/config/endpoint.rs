@@ -37,19 +37,24 @@ impl Endpoint {
         self.0.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
     }
 
-    /// The URL where a registry says whether it is one.
+    /// A URL that a registry answers whatever it has.
     pub(crate) fn ping_url(&self) -> Url {
-        self.below("/v2/")
+        self.below("/")
     }
 
     /// The URL of `item` (`manifests/latest`) of a repository.
     pub(crate) fn url(&self, repository: &Repository, item: &str) -> Url {
-        self.below(&format!("/v2/{repository}/{item}"))
+        self.below(&format!("/{repository}/{item}"))
     }
 
+    /// An endpoint's path stands before `/v2`, unless it begins with that itself: then it is all that repositories
+    /// follow, as for a project of Harbor's that stands for another registry (`/v2/hub-proxy`).
     fn below(&self, path: &str) -> Url {
+        let own = self.0.path().trim_end_matches('/');
+        let has_version = own == "/v2" || own.starts_with("/v2/");
+        let version = if has_version { "" } else { "/v2" };
         let mut url = self.0.clone();
-        url.set_path(&format!("{}{path}", self.0.path().trim_end_matches('/')));
+        url.set_path(&format!("{own}{version}{path}"));
         url
     }
 }

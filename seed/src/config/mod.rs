@@ -180,10 +180,19 @@ mod tests {
 
     #[test]
     fn a_url_keeps_the_path_of_its_endpoint() {
-        let endpoint: Endpoint = "https://proxy.example/docker/".parse().expect("valid");
+        let cases = [
+            ("https://r.example", "https://r.example/v2/"),
+            ("https://r.example/docker/", "https://r.example/docker/v2/"),
+            ("https://r.example/v2", "https://r.example/v2/"),
+            ("https://r.example/v2/hub-proxy", "https://r.example/v2/hub-proxy/"),
+        ];
         let repository = "library/nginx".parse().expect("valid");
-        let url = endpoint.url(&repository, "manifests/latest");
-        assert_eq!(url.as_str(), "https://proxy.example/docker/v2/library/nginx/manifests/latest");
+        for (text, root) in cases {
+            let endpoint: Endpoint = text.parse().expect("valid");
+            assert_eq!(endpoint.ping_url().as_str(), root);
+            let url = endpoint.url(&repository, "manifests/latest");
+            assert_eq!(url.as_str(), format!("{root}library/nginx/manifests/latest"));
+        }
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::{io, path::Path, sync::Arc};
 
 use rustls::{
     ClientConfig, RootCertStore,
+    client::Resumption,
     crypto::CryptoProvider,
     pki_types::{CertificateDer, pem::PemObject},
 };
@@ -70,7 +71,12 @@ pub(super) fn client_config(
         builder.with_root_certificates(roots)
     };
     let mut tls = match identity(config, provider)? {
-        Some(identity) => builder.with_client_cert_resolver(Arc::new(identity)),
+        Some(identity) => {
+            let mut tls = builder.with_client_cert_resolver(Arc::new(identity));
+            // A session that is taken up again shows no certificate: one that was replaced would count on.
+            tls.resumption = Resumption::disabled();
+            tls
+        }
         None => builder.with_no_client_auth(),
     };
     tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];

@@ -4,9 +4,13 @@
 mod access;
 mod answers;
 mod child;
+mod endpoints;
 mod logins;
 mod once;
+mod proxies;
 mod pulls;
+mod quirks;
+mod raw;
 mod redirects;
 mod support;
 mod tls;
