@@ -23,6 +23,7 @@ pub(crate) enum Kind {
     Stat,
     Blob,
     Token,
+    Permission,
 }
 
 impl Kind {
@@ -33,6 +34,7 @@ impl Kind {
             Self::Stat => "stat",
             Self::Blob => "blob",
             Self::Token => "token",
+            Self::Permission => "permission",
         }
     }
 }

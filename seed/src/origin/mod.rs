@@ -38,9 +38,11 @@ mod error;
 mod health;
 mod media_type;
 mod pace;
+mod permission;
 mod quiet;
 mod redirect;
 mod registry;
+mod reply;
 mod tls;
 mod token;
 
@@ -48,6 +50,7 @@ pub(crate) use blob::MAX_BLOB_BYTES;
 pub use blob::{BlobRange, OriginBlob};
 pub use credentials::CredentialsError;
 pub use error::{OriginError, PublicUrl, Trouble};
+pub use permission::{ClientCredentials, ManifestReference, Verdict};
 pub use registry::RegistryError;
 pub use tls::TlsError;
 

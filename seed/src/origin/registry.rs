@@ -1,9 +1,6 @@
 //! One registry: its endpoints, its account, and how much is asked of it at a time.
 
-use std::{
-    sync::Arc,
-    time::{Instant, SystemTime},
-};
+use std::{sync::Arc, time::Instant};
 
 use http::{
     HeaderMap, HeaderValue, StatusCode,
@@ -24,8 +21,8 @@ use super::{
     endpoints::Endpoints,
     error::{OriginError, PublicUrl, Trouble},
     pace::Pace,
-    quiet::{Quiet, retry_after},
     redirect::{MAX_REDIRECTS, next_hop, same_origin},
+    reply::{Outcome, Reply, check_load, is_redirect},
     tls,
     token::TokenClient,
 };
@@ -50,18 +47,6 @@ pub(super) struct Registry {
     metrics: OriginMetrics,
 }
 
-/// The answer of one endpoint.
-struct Reply {
-    response: Response,
-    was_redirected: bool,
-}
-
-/// What one endpoint came to, kept while the others are asked.
-struct Outcome {
-    endpoint: usize,
-    result: Result<Reply, OriginError>,
-}
-
 impl Registry {
     /// Sets the registry up, with the logins that its configuration names or, if it is not listed, with none.
     pub(super) fn new(
@@ -80,8 +65,7 @@ impl Registry {
             );
         }
         let client = client::build(config, &endpoints, system_roots)?;
-        let tokens =
-            TokenClient::new(client.clone(), limits.answer_timeout(), label.clone(), metrics.clone());
+        let tokens = token_client(&client, &limits, &label, &metrics);
         let budget = |most: usize| Arc::new(Semaphore::new(most.clamp(1, Semaphore::MAX_PERMITS)));
         Ok(Self {
             endpoints: Endpoints::new(endpoints, &limits, label.clone()),
@@ -99,10 +83,20 @@ impl Registry {
     /// The answer of the first endpoint that has one. What several refuse or lack is told by the one that says most;
     /// any other status than 401, 403, 404, 410, 429 and 5xx is the caller's to judge at once.
     pub(super) async fn ask(&self, ask: &Ask<'_>) -> Result<Answer, OriginError> {
+        self.ask_as(&self.auth, ask).await
+    }
+
+    /// The same with somebody else's login, which is forgotten with the answer.
+    pub(super) async fn ask_with(&self, source: Source, ask: &Ask<'_>) -> Result<Answer, OriginError> {
+        let auth = Auth::new(source, token_client(&self.client, &self.limits, &self.label, &self.metrics));
+        self.ask_as(&auth, ask).await
+    }
+
+    async fn ask_as(&self, auth: &Auth, ask: &Ask<'_>) -> Result<Answer, OriginError> {
         let permit = self.admit(ask).await?;
         let mut kept: Option<Outcome> = None;
         for endpoint in self.endpoints.order(ask.avoid, &self.client, self.limits.answer_timeout()) {
-            let result = self.ask_endpoint(&self.auth, endpoint, ask).await;
+            let result = self.ask_endpoint(auth, endpoint, ask).await;
             self.endpoints.note(endpoint, result.as_ref().err());
             let outcome = Outcome { endpoint, result };
             if outcome.weight() == 0 {
@@ -237,29 +231,6 @@ impl Registry {
     }
 }
 
-impl Reply {
-    /// What the registry itself said: a redirect that was followed means that it had nothing against the request.
-    fn registry_status(&self) -> StatusCode {
-        if self.was_redirected { StatusCode::TEMPORARY_REDIRECT } else { self.response.status() }
-    }
-}
-
-impl Outcome {
-    /// 0 when nobody else need be asked; else how much this says about the registry as a whole. An endpoint that can't
-    /// be asked may have what others lack, and one that refuses may let others in.
-    fn weight(&self) -> u8 {
-        match &self.result {
-            Err(error) if error.is_temporary() => 3,
-            Err(_) => 2,
-            Ok(reply) => match reply.registry_status() {
-                StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => 2,
-                StatusCode::NOT_FOUND | StatusCode::GONE => 1,
-                _ => 0,
-            },
-        }
-    }
-}
-
 /// Why a registry's configuration can't be used.
 #[derive(Debug, thiserror::Error)]
 pub enum RegistryError {
@@ -284,25 +255,11 @@ impl RegistryError {
     }
 }
 
-/// Turns the statuses that mean "not now" into errors, and keeps quiet for as long as they ask.
-fn check_load(reply: &Reply, url: &PublicUrl, quiet: &Quiet) -> Result<(), OriginError> {
-    let status = reply.response.status();
-    if status != StatusCode::TOO_MANY_REQUESTS && !status.is_server_error() {
-        return Ok(());
-    }
-    let retry_after = retry_after(reply.response.headers(), SystemTime::now());
-    if let (Some(wait), false) = (retry_after, reply.was_redirected) {
-        quiet.keep_for(wait);
-    }
-    let trouble = Trouble::new(url, format!("answered {status}"));
-    Err(match status {
-        StatusCode::TOO_MANY_REQUESTS => OriginError::TooManyRequests { trouble, retry_after },
-        // "Not implemented" stays so, however often it is asked: a fallback may know another way.
-        StatusCode::NOT_IMPLEMENTED => return Ok(()),
-        _ => OriginError::Unavailable { trouble, retry_after },
-    })
-}
-
-fn is_redirect(status: StatusCode) -> bool {
-    matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308)
+fn token_client(
+    client: &Client,
+    limits: &RegistryLimits,
+    label: &str,
+    metrics: &OriginMetrics,
+) -> TokenClient {
+    TokenClient::new(client.clone(), limits.answer_timeout(), label.to_owned(), metrics.clone())
 }

@@ -7,6 +7,7 @@ mod child;
 mod endpoints;
 mod logins;
 mod once;
+mod permission;
 mod proxies;
 mod pulls;
 mod quirks;

@@ -96,6 +96,11 @@ impl Source {
         })
     }
 
+    /// This login and no other.
+    pub(super) fn fixed(host: RegistryHost, login: Login) -> Self {
+        Self { host, place: Place::Fixed(login), helpers: Helpers::default() }
+    }
+
     /// No login at all, whatever the environment holds.
     pub(super) fn nobody(host: RegistryHost) -> Self {
         Self { host, place: Place::Nobody, helpers: Helpers::default() }
