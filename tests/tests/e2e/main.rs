@@ -18,5 +18,6 @@ mod path_prefix;
 mod peer_faults;
 mod pull;
 mod real_image;
+mod registries;
 mod seed_faults;
 mod strangers;
