@@ -14,5 +14,6 @@ mod quirks;
 mod raw;
 mod redirects;
 mod support;
+mod table;
 mod tls;
 mod tokens;
