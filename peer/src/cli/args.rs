@@ -5,7 +5,11 @@ use std::path::PathBuf;
 use bytesize::ByteSize;
 use clap::{Args, Parser, Subcommand, builder::styling::AnsiColor, builder::styling::Styles};
 
-use crate::config::Flags;
+use crate::{
+    config::Flags,
+    configure::{MirrorUrl, Runtime},
+};
+use shoal_protocol::reference::RegistryHost;
 
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())
@@ -34,6 +38,9 @@ Example: shoal demo --peers 4 --image docker.io/library/debian:stable
 const CONFIG_EXAMPLE: &str = "\
 Example: shoal config --config /etc/shoal/shoal.toml
 ";
+const CONFIGURE_EXAMPLE: &str = "\
+Example: shoal configure containerd --dry-run
+";
 const KEY_EXAMPLE: &str = "\
 Example: shoal key new > cluster.key && shoal key member cluster.key > member.key
 ";
@@ -61,6 +68,9 @@ pub(super) enum Command {
     /// Print the configuration that counts, and where each value comes from
     #[command(before_help = CONFIG_EXAMPLE, help_template = TEMPLATE)]
     Config(NodeArgs),
+    /// Point this node's container runtime at Shoal, or undo that
+    #[command(before_help = CONFIGURE_EXAMPLE, help_template = TEMPLATE)]
+    Configure(ConfigureArgs),
     /// Make the keys that admit nodes to a cluster
     #[command(before_help = KEY_EXAMPLE, help_template = TEMPLATE)]
     Key {
@@ -89,6 +99,34 @@ pub(super) struct NodeArgs {
     pub(super) config: Option<PathBuf>,
     #[command(flatten)]
     pub(super) flags: Flags,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ConfigureArgs {
+    /// What pulls images on this node
+    #[arg(value_name = "RUNTIME", value_enum)]
+    pub(super) runtime: Runtime,
+    /// Only images of this registry, as images name it; again for each [default: all]
+    #[arg(long, value_name = "HOST", conflicts_with = "remove")]
+    pub(super) registry: Vec<RegistryHost>,
+    /// Where this node's mirror is
+    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:5020", conflicts_with = "remove")]
+    pub(super) mirror: MirrorUrl,
+    /// Docker keeps its images in containerd's store, although daemon.json does not say so
+    #[arg(long, conflicts_with = "remove")]
+    pub(super) containerd_store: bool,
+    /// Take back what was written
+    #[arg(long)]
+    pub(super) remove: bool,
+    /// Show the differences and write nothing
+    #[arg(long)]
+    pub(super) dry_run: bool,
+    /// Write without asking
+    #[arg(long)]
+    pub(super) yes: bool,
+    /// Folder that stands for the root of the file system: an image, a test
+    #[arg(long, value_name = "DIR", default_value = "/")]
+    pub(super) root: PathBuf,
 }
 
 #[derive(Debug, Args)]

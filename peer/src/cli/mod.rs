@@ -2,6 +2,7 @@
 
 mod args;
 mod config;
+mod configure;
 mod demo;
 mod exit;
 mod key;
@@ -37,6 +38,7 @@ fn dispatch(command: Command) -> Result<(), CliError> {
         Command::Seed(args) => run::node(args, Role::Seed),
         Command::Demo(args) => demo::demo(&args),
         Command::Config(args) => config::print(args),
+        Command::Configure(args) => configure::configure(&args),
         Command::Key { command: KeyCommand::New } => key::print_new(),
         Command::Key { command: KeyCommand::Member { file } } => key::print_member(&file),
     }

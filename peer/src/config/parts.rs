@@ -15,7 +15,7 @@ use super::{
 };
 
 /// The public registries that most images come from; none of them needs a login.
-const WELL_KNOWN: [&str; 7] =
+pub const WELL_KNOWN: [&str; 7] =
     ["docker.io", "gcr.io", "ghcr.io", "mcr.microsoft.com", "public.ecr.aws", "quay.io", "registry.k8s.io"];
 
 /// What seeds fetch from when no registry is named.
