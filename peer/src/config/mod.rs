@@ -19,6 +19,7 @@ mod value;
 pub use flags::Flags;
 pub use layers::{DEFAULT_FILE, Effective, Inputs, Origin, load};
 pub use parts::WELL_KNOWN;
+pub(crate) use problem::without_login;
 pub use problem::{ConfigError, Place, Problem};
 pub use settings::{Admin, Config, Lane, Log, Mirror, Registry, Seed, Shutdown, Swarm};
 pub use show::show;

@@ -97,7 +97,7 @@ impl fmt::Display for ConfigError {
 impl std::error::Error for ConfigError {}
 
 /// `text` with a star for each character of a login in a URL: what went wrong may be logged, a password may not.
-pub(super) fn without_login(text: &str) -> String {
+pub(crate) fn without_login(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     let mut rest = text;
     while let Some((before, after)) = rest.split_once("://") {

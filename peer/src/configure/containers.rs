@@ -50,7 +50,10 @@ fn section(entry: &Entry, request: &Request, targets: &mut Targets) -> String {
         return String::new();
     }
     let authority = request.mirror.authority();
-    let is_own = |mirror: &Fields| mirror.text("location").is_some_and(|place| place.starts_with(authority));
+    let is_own = |mirror: &Fields| {
+        let place = mirror.text("location").and_then(|place| place.strip_prefix(authority));
+        place.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    };
     if entry.mirrors.iter().any(is_own) {
         return String::new();
     }

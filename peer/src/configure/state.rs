@@ -14,7 +14,9 @@ use super::{
 };
 
 /// Where the records are, one folder for each set of files.
-const HOME: &str = "/var/lib/shoal/configure";
+///
+/// Not within a node's `data_dir`: whoever the node runs as owns that, and what stands here is written to `/etc` by root.
+const HOME: &str = "/var/lib/shoal-configure";
 
 /// The layout of the record; another one is not guessed at.
 const VERSION: u32 = 1;

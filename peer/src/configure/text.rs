@@ -4,7 +4,9 @@ use std::ops::Range;
 
 use similar::{DiffTag, TextDiff};
 
-/// A unified diff of a file. Values of keys that hold secrets are not shown.
+use crate::config::without_login;
+
+/// A unified diff of a file. Values of keys that hold secrets are not shown, nor logins in URLs.
 pub(super) fn unified_diff(name: &str, before: Option<&str>, after: Option<&str>) -> String {
     let label = |side: &str, text: Option<&str>| match text {
         Some(_) => format!("{side}{name}"),
@@ -13,7 +15,7 @@ pub(super) fn unified_diff(name: &str, before: Option<&str>, after: Option<&str>
     let headers = (label("a", before), label("b", after));
     let diff = TextDiff::from_lines(before.unwrap_or_default(), after.unwrap_or_default());
     let shown = diff.unified_diff().header(&headers.0, &headers.1).to_string();
-    shown.split_inclusive('\n').map(without_secret).collect()
+    shown.split_inclusive('\n').map(|line| without_login(&without_secret(line))).collect()
 }
 
 /// What `one` and `other` both make of `base`, or `None` where they changed the same lines.

@@ -82,12 +82,11 @@ pub(super) fn make_folder(root: &Root, path: &Path, mode: u32) -> Result<(), Con
 
 /// Removes a folder if nothing is in it.
 pub(super) fn remove_empty_folder(root: &Root, path: &Path) -> Result<(), ConfigureError> {
+    use io::ErrorKind::{DirectoryNotEmpty, NotADirectory, NotFound};
     match fs::remove_dir(root.on_disk(path)) {
-        Err(source)
-            if !matches!(source.kind(), io::ErrorKind::NotFound | io::ErrorKind::DirectoryNotEmpty) =>
-        {
-            Err(ConfigureError::Write { path: path.to_owned(), source })
-        }
-        _ => Ok(()),
+        // Somebody uses it by now, or put something else in its place.
+        Err(error) if matches!(error.kind(), NotFound | NotADirectory | DirectoryNotEmpty) => Ok(()),
+        Err(source) => Err(ConfigureError::Write { path: path.to_owned(), source }),
+        Ok(()) => Ok(()),
     }
 }

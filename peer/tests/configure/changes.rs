@@ -22,7 +22,7 @@ fn a_change_of_the_operators_survives_removal() {
     let plan = machine.remove(Containerd);
     assert_eq!(machine.read(HUB), original + added);
     assert!(plan.left.is_empty() && plan.notes.iter().any(|note| note.contains(HUB)), "{:?}", plan.notes);
-    assert!(!machine.has("/var/lib/shoal"), "the record is gone");
+    assert!(!machine.has("/var/lib/shoal-configure"), "the record is gone");
 }
 
 #[test]
@@ -65,7 +65,7 @@ fn lines_that_shoal_and_others_share_are_left_and_named() {
 
     machine.write(HUB, &before);
     assert!(machine.remove(Containerd).left.is_empty());
-    assert!(!machine.has("/var/lib/shoal"));
+    assert!(!machine.has("/var/lib/shoal-configure"));
 }
 
 #[test]
@@ -86,7 +86,7 @@ fn what_others_removed_stays_removed() {
     machine.configure(Containerd);
     machine.delete(HUB);
     machine.remove(Containerd);
-    assert!(!machine.has(HUB) && !machine.has("/var/lib/shoal"));
+    assert!(!machine.has(HUB) && !machine.has("/var/lib/shoal-configure"));
 }
 
 #[test]

@@ -149,6 +149,19 @@ fn no_password_is_shown_in_a_difference() {
 }
 
 #[test]
+fn logins_in_the_configuration_go_on_counting() {
+    let machine = Machine::empty();
+    let auth =
+        "[plugins.\"io.containerd.grpc.v1.cri\".registry.configs.\"quay.io\".auth]\n  username = \"a\"\n";
+    machine.write(CONFIG, &format!("version = 2\n{auth}"));
+    machine.configure(Containerd);
+    let file = toml_of(&machine, CONFIG);
+    let registry = &file["plugins"]["io.containerd.grpc.v1.cri"]["registry"];
+    assert!(registry.get("config_path").is_none());
+    assert_eq!(registry["mirrors"]["*"]["endpoint"][0].as_str(), Some(SHOAL));
+}
+
+#[test]
 fn lists_and_a_folder_at_once_are_refused() {
     let machine = Machine::with("legacy-mirrors");
     let both = machine
@@ -174,9 +187,9 @@ fn two_folders_become_one_and_nothing_of_the_second_is_lost() {
 #[test]
 fn an_import_with_settings_of_the_plugin_is_the_file_to_edit() {
     let machine = Machine::with("containerd-imports");
-    let main = machine.read(CONFIG);
     machine.configure(Containerd);
-    assert_eq!(machine.read(CONFIG), main);
+    // containerd 1.6 does not find imports by a pattern that is no absolute path, and then the main file counts.
+    assert_eq!(config_path(&machine, "io.containerd.grpc.v1.cri"), CERTS);
     let import = toml_of(&machine, "/etc/containerd/conf.d/10-nvidia.toml");
     let plugin = &import["plugins"]["io.containerd.grpc.v1.cri"];
     assert_eq!(plugin["registry"]["config_path"].as_str(), Some(CERTS));
@@ -198,5 +211,7 @@ fn an_import_that_names_the_folder_is_believed() {
 #[test]
 fn a_disabled_plugin_is_pointed_out() {
     let plan = Machine::with("docker-package-containerd").plan(&for_all(Containerd)).unwrap();
-    assert!(plan.notes.iter().any(|note| note.contains("disabled_plugins")), "{:?}", plan.notes);
+    for part in ["disabled_plugins", "no version = 2"] {
+        assert!(plan.notes.iter().any(|note| note.contains(part)), "{:?}", plan.notes);
+    }
 }

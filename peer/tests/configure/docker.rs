@@ -113,3 +113,11 @@ fn the_containerd_store_can_be_named_where_the_file_does_not_say_it() {
     machine.configure(Docker);
     assert!(machine.has(DAEMON) && !machine.has("/etc/docker/certs.d"), "what is no longer wanted goes");
 }
+
+#[test]
+fn the_login_of_a_proxy_is_not_shown_in_a_difference() {
+    let machine = Machine::empty();
+    machine.write(DAEMON, "{\n  \"proxies\": {\"https-proxy\": \"http://user:s3cret@proxy.example\"}\n}\n");
+    let diff = machine.plan(&for_all(Docker)).unwrap().diff();
+    assert!(diff.contains("@proxy.example") && !diff.contains("s3cret"), "{diff}");
+}

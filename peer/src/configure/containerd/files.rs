@@ -35,7 +35,7 @@ pub(crate) struct File {
 /// How registries are configured.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Form {
-    /// Lists of mirrors, or TLS settings, in the configuration itself.
+    /// Lists of mirrors, TLS settings or logins in the configuration itself.
     Lists,
     /// By folders with a `hosts.toml` for each registry.
     Folders {
@@ -67,6 +67,13 @@ impl Config {
     /// The file whose settings for registries count.
     pub(crate) fn owner(&self) -> &File {
         &self.files[self.owner]
+    }
+
+    /// The files that have to say the same for it to count in every version: some replace a section by that of a later
+    /// file, and some do not find imports by a pattern that is no absolute path.
+    pub(super) fn deciding(&self) -> impl Iterator<Item = &File> {
+        let main = self.files.first().filter(|main| main.path != self.owner().path);
+        main.into_iter().chain([self.owner()])
     }
 
     /// The settings for registries that count.
@@ -101,7 +108,11 @@ impl Config {
             }
             return Ok(Form::Lists);
         }
-        let Some(path) = path else { return Ok(Form::Nothing) };
+        let Some(path) = path else {
+            // Some versions look at logins here only as long as there is no config_path.
+            let has_logins = owner.registry(self.section).is_some_and(has_logins);
+            return Ok(if has_logins { Form::Lists } else { Form::Nothing });
+        };
         let roots: Vec<PathBuf> =
             path.split(':').filter(|part| !part.is_empty()).map(PathBuf::from).collect();
         if roots.is_empty() {
@@ -115,6 +126,13 @@ impl Config {
     /// What makes pulls go another way than the settings for registries say.
     pub(crate) fn warnings(&self) -> Vec<String> {
         let mut warnings = Vec::new();
+        if self.section == "cri" {
+            warnings.push(
+                "The configuration has no version = 2. containerd 2 does not read settings for registries from such a \
+                 file; `containerd config migrate` makes one that it reads."
+                    .to_owned(),
+            );
+        }
         let disabled = |file: &File| {
             let list = file.document.get("disabled_plugins").and_then(Item::as_array);
             list.is_some_and(|list| list.iter().filter_map(|item| item.as_str()).any(is_cri))
@@ -173,12 +191,22 @@ fn is_cri(plugin: &str) -> bool {
     matches!(plugin, "cri" | "io.containerd.grpc.v1.cri" | "io.containerd.cri.v1.images")
 }
 
-/// Empty tables are what `containerd config default` prints, and say nothing.
+/// What containerd does not take beside a `config_path`.
 fn uses_lists(registry: &dyn TableLike) -> bool {
-    let filled =
-        |key: &str| registry.get(key).and_then(Item::as_table_like).filter(|table| !table.is_empty());
     let has_tls = |(_, host): (&str, &Item)| host.get("tls").is_some();
-    filled("mirrors").is_some() || filled("configs").is_some_and(|hosts| hosts.iter().any(has_tls))
+    filled(registry, "mirrors").is_some()
+        || filled(registry, "configs").is_some_and(|hosts| hosts.iter().any(has_tls))
+}
+
+fn has_logins(registry: &dyn TableLike) -> bool {
+    let in_configs = filled(registry, "configs");
+    let has_auth = |(_, host): (&str, &Item)| host.get("auth").is_some();
+    filled(registry, "auths").is_some() || in_configs.is_some_and(|hosts| hosts.iter().any(has_auth))
+}
+
+/// The table called `key`. Empty ones are what `containerd config default` prints, and say nothing.
+fn filled<'a>(registry: &'a dyn TableLike, key: &str) -> Option<&'a dyn TableLike> {
+    registry.get(key).and_then(Item::as_table_like).filter(|table| !table.is_empty())
 }
 
 /// `main` and its imports, breadth first and each once, as containerd reads them.

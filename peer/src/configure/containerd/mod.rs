@@ -66,9 +66,10 @@ fn set_folder(config: &Config, roots: &[PathBuf], targets: &mut Targets) -> Resu
             folder.display()
         ));
     }
-    let file = config.owner();
-    let edited = edit::with_config_path(&file.document, &file.text, config.section, folder);
-    targets.put(&file.path, edited.ok_or_else(|| unusual(&file.path))?);
+    for file in config.deciding() {
+        let edited = edit::with_config_path(&file.document, &file.text, config.section, folder);
+        targets.put(&file.path, edited.ok_or_else(|| unusual(&file.path))?);
+    }
     Ok(())
 }
 
@@ -79,8 +80,8 @@ fn lists(config: &Config, request: &Request, targets: &mut Targets) -> Result<()
     edit::put_into_lists(&mut document, config.section, &hosts, &request.mirror.to_string())
         .ok_or_else(|| unusual(&file.path))?;
     targets.note(format!(
-        "{} lists mirrors in the older form, which containerd does not take together with config_path; Shoal was put \
-         first in these lists, and the form kept.",
+        "{} has mirrors, TLS settings or logins in the older form, which containerd does not take, or not read, \
+         together with a config_path. The form is kept, and Shoal is first in its lists of mirrors.",
         file.path.display()
     ));
     targets.put(&file.path, with_newlines_of(&file.text, document.to_string()));
