@@ -12,6 +12,7 @@ pub mod demo;
 pub mod exchange;
 mod framed;
 pub mod identity_file;
+pub mod import;
 pub mod inventory;
 pub mod lane;
 pub mod logging;

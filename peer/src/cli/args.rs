@@ -41,6 +41,9 @@ Example: shoal config --config /etc/shoal/shoal.toml
 const CONFIGURE_EXAMPLE: &str = "\
 Example: shoal configure containerd --dry-run
 ";
+const IMPORT_EXAMPLE: &str = "\
+Example: shoal import --secrets-dir /etc/shoal/secrets >> /etc/shoal/seed.toml
+";
 const KEY_EXAMPLE: &str = "\
 Example: shoal key new > cluster.key && shoal key member cluster.key > member.key
 ";
@@ -71,6 +74,9 @@ pub(super) enum Command {
     /// Point this node's container runtime at Shoal, or undo that
     #[command(before_help = CONFIGURE_EXAMPLE, help_template = TEMPLATE)]
     Configure(ConfigureArgs),
+    /// Print what runtimes here were told about registries as Shoal's own configuration
+    #[command(before_help = IMPORT_EXAMPLE, help_template = TEMPLATE)]
+    Import(ImportArgs),
     /// Make the keys that admit nodes to a cluster
     #[command(before_help = KEY_EXAMPLE, help_template = TEMPLATE)]
     Key {
@@ -125,6 +131,31 @@ pub(super) struct ConfigureArgs {
     #[arg(long)]
     pub(super) yes: bool,
     /// Folder that stands for the root of the file system: an image, a test
+    #[arg(long, value_name = "DIR", default_value = "/")]
+    pub(super) root: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ImportArgs {
+    /// containerd's config.toml; with any file or folder named, only those are read
+    #[arg(long, value_name = "FILE")]
+    pub(super) containerd: Option<PathBuf>,
+    /// Docker's daemon.json
+    #[arg(long, value_name = "FILE")]
+    pub(super) docker: Option<PathBuf>,
+    /// registries.conf of Podman and CRI-O, with the .d folder beside it
+    #[arg(long, value_name = "FILE")]
+    pub(super) containers: Option<PathBuf>,
+    /// Folder with a folder for each registry: hosts.toml or certificates
+    #[arg(long, value_name = "DIR")]
+    pub(super) certs_d: Vec<PathBuf>,
+    /// Logins: Docker's config.json, Podman's auth.json
+    #[arg(long, value_name = "FILE")]
+    pub(super) logins: Vec<PathBuf>,
+    /// Folder for passwords that stand in containerd's configuration, one file each, for its owner only
+    #[arg(long, value_name = "DIR")]
+    pub(super) secrets_dir: Option<PathBuf>,
+    /// Folder that stands for the root of the file system
     #[arg(long, value_name = "DIR", default_value = "/")]
     pub(super) root: PathBuf,
 }

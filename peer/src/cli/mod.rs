@@ -5,6 +5,7 @@ mod config;
 mod configure;
 mod demo;
 mod exit;
+mod import;
 mod key;
 mod run;
 mod signals;
@@ -39,6 +40,7 @@ fn dispatch(command: Command) -> Result<(), CliError> {
         Command::Demo(args) => demo::demo(&args),
         Command::Config(args) => config::print(args),
         Command::Configure(args) => configure::configure(&args),
+        Command::Import(args) => import::import(&args),
         Command::Key { command: KeyCommand::New } => key::print_new(),
         Command::Key { command: KeyCommand::Member { file } } => key::print_member(&file),
     }

@@ -15,7 +15,8 @@ fn the_definition_is_sound() {
 
 #[test]
 fn short_help_fits_a_small_terminal_and_begins_with_an_example() {
-    for path in [&[][..], &["peer"], &["seed"], &["demo"], &["config"], &["configure"], &["key"]] {
+    for path in [&[][..], &["peer"], &["seed"], &["demo"], &["config"], &["configure"], &["import"], &["key"]]
+    {
         let help = short_help(path);
         assert!(help.lines().count() <= 24, "{path:?}:\n{help}");
         assert!(help.starts_with("Example:"), "{path:?}:\n{help}");

@@ -31,6 +31,18 @@ pub use plan::Plan;
 pub use root::Root;
 pub use runtime::Runtime;
 
+/// What reading the files of runtimes takes, for those who write none.
+pub(crate) mod reading {
+    pub(crate) use super::{
+        containerd::{Config, FOLDER, Form},
+        containers::{Entries, Entry, Fields},
+        docker::{parse as parse_daemon, texts},
+        hosts::{Certificates, DEFAULT as DEFAULT_FOLDER, FILE as HOSTS_FILE},
+        toml_text::parse,
+        view::View,
+    };
+}
+
 use plan::Targets;
 use state::State;
 use view::View;

@@ -37,6 +37,10 @@ impl Machine {
         machine
     }
 
+    pub(crate) fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
     pub(crate) fn root(&self) -> Root {
         Root::new(self.folder.path())
     }
