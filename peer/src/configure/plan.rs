@@ -143,11 +143,8 @@ impl Plan {
         }
         self.while_writing().save(root, self.runtime)?;
         self.changes.iter().try_for_each(|change| change.apply(root))?;
-        for folder in
-            self.before.folders.difference(&self.after.folders).collect::<Vec<_>>().into_iter().rev()
-        {
-            write::remove_empty_folder(root, folder)?;
-        }
+        let unused: Vec<_> = self.before.folders.difference(&self.after.folders).collect();
+        unused.into_iter().rev().try_for_each(|folder| write::remove_empty_folder(root, folder))?;
         match self.after.files.is_empty() {
             true => self.before.forget(root, self.runtime),
             false => self.after.save(root, self.runtime),

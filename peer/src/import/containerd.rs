@@ -38,7 +38,7 @@ fn mirrors(registry: &dyn TableLike, source: &Path, found: &mut Found) {
         let list = mirror.get("endpoint").and_then(Item::as_array);
         let texts: Vec<&str> = list.into_iter().flatten().filter_map(Value::as_str).collect();
         if host == "*" {
-            found.note(format!(
+            found.note(&format!(
                 "{}: mirrors for all registries (\"*\") have no equal in Shoal.",
                 source.display()
             ));
@@ -80,7 +80,7 @@ fn logins(registry: &dyn TableLike, source: &Path, found: &mut Found) {
         let plain = plain.map(|(username, password)| Plain::new(username, password));
         match plain.or_else(|| decoded(text(auth, "auth")?)) {
             Some(plain) => found.add_login(host, plain.login(source), source),
-            None => found.note(format!(
+            None => found.note(&format!(
                 "{}: the login for {host} is neither a password nor `auth`, and is not carried over.",
                 source.display()
             )),

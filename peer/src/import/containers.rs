@@ -14,7 +14,7 @@ pub(super) fn read(root: &Root, path: &Path, found: &mut Found) -> Result<(), Co
     let view = View::of(root, Runtime::Podman)?;
     for entry in Entries::load_from(&view, path)?.list {
         match reason_against(&entry) {
-            Some(reason) => found.note(format!("{}: {} {reason}.", path.display(), entry.prefix)),
+            Some(reason) => found.note(&format!("{}: {} {reason}.", path.display(), entry.prefix)),
             None => add(&entry, path, found),
         }
     }
@@ -37,7 +37,7 @@ fn add(entry: &Entry, path: &Path, found: &mut Found) {
     let mut endpoints = Vec::new();
     for (location, fields) in places {
         if location.is_empty() || location.contains('/') {
-            found.note(format!(
+            found.note(&format!(
                 "{}: {location} keeps {} below a path of its repositories, which Shoal can't ask for.",
                 path.display(),
                 entry.prefix

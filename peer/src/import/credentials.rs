@@ -62,7 +62,7 @@ fn members<'a>(config: &'a Map<String, Value>, key: &str) -> impl Iterator<Item 
 fn add(found: &mut Found, host: &str, login: Login, path: &Path) {
     let name = super::endpoint::registry_name(host);
     if name.contains('/') {
-        found.note(format!(
+        found.note(&format!(
             "{}: the login for {name} is for a part of a registry; Shoal has one login a registry.",
             path.display()
         ));

@@ -22,7 +22,7 @@ pub(super) fn read(root: &Root, path: &Path, found: &mut Found) -> Result<(), Co
                 mirror.skip_verify = insecure.contains(&mirror.authority());
                 mirrors.push(mirror);
             }
-            None => found.note(format!("{}: a mirror that is no plain URL is left out.", path.display())),
+            None => found.note(&format!("{}: a mirror that is no plain URL is left out.", path.display())),
         }
     }
     if !mirrors.is_empty()
@@ -33,7 +33,7 @@ pub(super) fn read(root: &Root, path: &Path, found: &mut Found) -> Result<(), Co
     }
     for host in insecure {
         if host.contains('/') {
-            found.note(format!(
+            found.note(&format!(
                 "{}: {host} is a range of addresses; name its registries to Shoal.",
                 path.display()
             ));

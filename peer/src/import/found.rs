@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 
 use shoal_protocol::reference::RegistryHost;
 
+use crate::config::without_login;
+
 use super::{
     endpoint::registry_name,
     section::{Login, Section},
@@ -22,7 +24,7 @@ impl Found {
     pub(super) fn section(&mut self, name: &str, source: &Path) -> Option<&mut Section> {
         let host = registry_name(name);
         if host.parse::<RegistryHost>().is_err() {
-            self.note(format!("{}: {name:?} names no registry, and is left out.", source.display()));
+            self.note(&format!("{}: {name:?} names no registry, and is left out.", source.display()));
             return None;
         }
         let at = self.sections.iter().position(|section| section.host == host).unwrap_or_else(|| {
@@ -34,8 +36,9 @@ impl Found {
         Some(section)
     }
 
-    /// Says what an operator has to know, once.
-    pub(super) fn note(&mut self, note: String) {
+    /// Says what an operator has to know, once, without logins in URLs.
+    pub(super) fn note(&mut self, note: &str) {
+        let note = without_login(note);
         if !self.notes.contains(&note) {
             self.notes.push(note);
         }
@@ -52,7 +55,7 @@ impl Found {
             .map(|section| section.host.clone())
             .collect();
         for registry in shared {
-            self.note(format!(
+            self.note(&format!(
                 "{}: the login for {host} is not used for {registry}, which is asked at other places, too: Shoal has \
                  one login a registry.",
                 source.display()

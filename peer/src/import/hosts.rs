@@ -28,7 +28,7 @@ fn registry(view: &View<'_>, folder: &Path, name: &str, found: &mut Found) -> Re
     };
     let document = parse(&path, &content)?;
     if name == DEFAULT_FOLDER {
-        found.note(format!("{}: hosts for all registries have no equal in Shoal.", path.display()));
+        found.note(&format!("{}: hosts for all registries have no equal in Shoal.", path.display()));
         return Ok(());
     }
     let name = host_of(name);
@@ -54,14 +54,14 @@ fn hosts_entry(registry: &str, url: &str, entry: &dyn TableLike, path: &Path, fo
     }
     let flag = |key: &str| entry.get(key).and_then(Item::as_bool) == Some(true);
     if flag("override_path") && !url.trim_end_matches('/').ends_with("/v2") {
-        found.note(format!(
+        found.note(&format!(
             "{}: {url} has a path that replaces /v2, which Shoal can't ask for.",
             path.display()
         ));
         return;
     }
     if entry.get("header").is_some() {
-        found.note(format!("{}: headers for {url} are not carried over.", path.display()));
+        found.note(&format!("{}: headers for {url} are not carried over.", path.display()));
     }
     for mut endpoint in parsed(&[url], path, found) {
         endpoint.skip_verify = flag("skip_verify");
@@ -123,7 +123,7 @@ pub(super) fn parsed(texts: &[&str], source: &Path, found: &mut Found) -> Vec<En
             Some(endpoint) => endpoints.push(endpoint),
             // It is not shown: a login could be in it.
             None => {
-                found.note(format!("{}: an endpoint that is no plain URL is left out.", source.display()));
+                found.note(&format!("{}: an endpoint that is no plain URL is left out.", source.display()));
             }
         }
     }

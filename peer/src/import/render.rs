@@ -61,7 +61,7 @@ impl Found {
             }
             push(&mut text, &format!("[[registry]]\nhost = {}\n", quoted(host)));
         }
-        notes.into_iter().for_each(|note| self.note(note));
+        notes.into_iter().for_each(|note| self.note(&note));
         Ok(text)
     }
 }

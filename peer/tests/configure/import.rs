@@ -161,6 +161,16 @@ fn no_password_is_printed_and_without_a_folder_none_is_written() {
 }
 
 #[test]
+fn a_login_in_a_url_is_not_repeated_when_it_is_refused() {
+    let machine = Machine::empty();
+    let daemon = r#"{"registry-mirrors": ["https://user:s3cret@a.example"], "insecure-registries": ["x://u:s3cret@b/c d"]}"#;
+    machine.write("/etc/docker/daemon.json", daemon);
+    let printed = Printed::of(&machine, None);
+    assert!(printed.notes.contains("a mirror that is no plain URL"), "{}", printed.notes);
+    assert!(!printed.notes.contains("s3cret") && !printed.text.contains("s3cret"), "{}", printed.notes);
+}
+
+#[test]
 fn passwords_go_into_files_for_their_owner_only() {
     let machine = with_logins();
     let folder = machine.path().join("secrets");
