@@ -13,8 +13,8 @@ use crate::{
     registry::Registry,
     relay::Relay,
     scratch::Scratch,
-    shoal::{Node, Role, Setup, new_cluster_key},
-    stored::Image,
+    shoal::{Node, Origin, Role, Setup, new_cluster_key},
+    stored::{Image, PLAIN_REGISTRY_HOST, REGISTRY_HOST},
     wait::eventually,
 };
 
@@ -34,6 +34,9 @@ pub struct Cluster {
     /// The registry.
     pub registry: Registry,
     cluster_key: PathBuf,
+    /// Other registries that its nodes know.
+    others: Vec<Origin>,
+    log_requests: bool,
     scratch: Scratch,
 }
 
@@ -47,21 +50,45 @@ impl Cluster {
 
     /// A cluster before a registry with what is in `storage`.
     pub async fn over(storage: &Path, seeds: usize, peers: usize) -> Self {
+        let mut cluster = Self::empty(storage).await;
+        cluster.populate(seeds, peers).await;
+        cluster
+    }
+
+    /// A cluster whose nodes know `others`, too, and log what their mirrors are asked for.
+    pub async fn logging(storage: &Path, others: Vec<Origin>, seeds: usize, peers: usize) -> Self {
+        let mut cluster = Self { others, log_requests: true, ..Self::empty(storage).await };
+        cluster.populate(seeds, peers).await;
+        cluster
+    }
+
+    async fn empty(storage: &Path) -> Self {
         let scratch = Scratch::new("cluster");
         let registry = Registry::start(storage, scratch.data()).await;
         let link = Relay::start(registry.address()).await;
         let cluster_key = new_cluster_key(scratch.data(), "cluster.key").await;
-        let mut cluster = Self { seeds: Vec::new(), peers: Vec::new(), link, registry, cluster_key, scratch };
+        Self {
+            seeds: Vec::new(),
+            peers: Vec::new(),
+            link,
+            registry,
+            cluster_key,
+            others: Vec::new(),
+            log_requests: false,
+            scratch,
+        }
+    }
+
+    async fn populate(&mut self, seeds: usize, peers: usize) {
         for number in 1..=seeds {
-            let seed = cluster.node(&format!("seed-{number}"), Role::Seed).await;
-            cluster.seeds.push(seed);
+            let seed = self.node(&format!("seed-{number}"), Role::Seed).await;
+            self.seeds.push(seed);
         }
         for number in 1..=peers {
-            let peer = cluster.node(&format!("peer-{number}"), Role::Peer).await;
-            cluster.peers.push(peer);
+            let peer = self.node(&format!("peer-{number}"), Role::Peer).await;
+            self.peers.push(peer);
         }
-        cluster.met().await;
-        cluster
+        self.met().await;
     }
 
     /// What a new node of this cluster is told.
@@ -70,7 +97,12 @@ impl Cluster {
             role,
             cluster_key: self.cluster_key.clone(),
             bootstrap: self.seeds.iter().map(Node::swarm).collect(),
-            origin: self.link.address(),
+            registries: [REGISTRY_HOST, PLAIN_REGISTRY_HOST]
+                .map(|host| Origin::open(host, self.link.address()))
+                .into_iter()
+                .chain(self.others.iter().cloned())
+                .collect(),
+            log_requests: self.log_requests,
         }
     }
 

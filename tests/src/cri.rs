@@ -26,12 +26,17 @@ impl CriImages {
         Self { socket }
     }
 
-    /// `PullImage`: returns the id of the image.
+    /// `PullImage`, with a `login` in the request if there is one: returns the id of the image.
     ///
     /// # Errors
     /// What the service says.
-    pub async fn pull(&self, reference: &str, within: Duration) -> Result<String, String> {
-        let request = PullImageRequest { image: Some(ImageSpec::new(reference)) };
+    pub async fn pull(
+        &self,
+        reference: &str,
+        login: Option<&Login>,
+        within: Duration,
+    ) -> Result<String, String> {
+        let request = PullImageRequest { image: Some(ImageSpec::new(reference)), auth: login.cloned() };
         let response: PullImageResponse = self.call("PullImage", request, within).await?;
         Ok(response.image_ref)
     }
@@ -101,6 +106,19 @@ impl ImageSpec {
 struct PullImageRequest {
     #[prost(message, optional, tag = "1")]
     image: Option<ImageSpec>,
+    #[prost(message, optional, tag = "2")]
+    auth: Option<Login>,
+}
+
+/// What the kubelet sends of a pod's pull secret.
+#[derive(Clone, PartialEq, Message)]
+pub struct Login {
+    /// The user.
+    #[prost(string, tag = "1")]
+    pub username: String,
+    /// Its password.
+    #[prost(string, tag = "2")]
+    pub password: String,
 }
 
 #[derive(Clone, PartialEq, Message)]

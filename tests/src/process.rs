@@ -146,7 +146,7 @@ pub struct Finished {
 /// # Errors
 /// When the deadline passes or the program fails, with what it printed.
 pub async fn run(command: Command, within: Duration) -> Result<String, String> {
-    let shown = format!("{command:?}");
+    let shown = shown(&command);
     match finish(command, within).await {
         Some(finished) if finished.status.success() => Ok(finished.stdout),
         Some(Finished { status, stdout, stderr }) => {
@@ -158,7 +158,7 @@ pub async fn run(command: Command, within: Duration) -> Result<String, String> {
 
 /// Runs a program to its end, whatever that is; `None` when it took longer than `within` and was killed.
 pub async fn finish(command: Command, within: Duration) -> Option<Finished> {
-    let shown = format!("{command:?}");
+    let shown = shown(&command);
     let mut command = tokio::process::Command::from(command);
     command.stdin(Stdio::null()).kill_on_drop(true);
     let finished = tokio::time::timeout(within, command.output()).await.ok()?;
@@ -168,6 +168,12 @@ pub async fn finish(command: Command, within: Duration) -> Option<Finished> {
         stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
         stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
     })
+}
+
+/// Program and arguments, without the environment.
+fn shown(command: &Command) -> String {
+    let words = [command.get_program()].into_iter().chain(command.get_args());
+    words.map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ")
 }
 
 fn tail(text: &str) -> &str {

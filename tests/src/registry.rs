@@ -9,9 +9,35 @@ use std::{
     time::Duration,
 };
 
-use crate::{http, ports::free_address, process::Process};
+use tokio::net::TcpStream;
+
+use crate::{cri::Login, ports::free_address, process::Process};
 
 const START_WITHIN: Duration = Duration::from_secs(30);
+
+/// Who may pull, and how.
+#[derive(Clone, Debug)]
+pub enum Access {
+    /// Anyone, over plain HTTP.
+    Open,
+    /// Only who logs in as [`login`], over plain HTTP.
+    Login,
+    /// Anyone, over TLS.
+    Tls {
+        /// File with its certificate (PEM).
+        certificate: PathBuf,
+        /// File with the key of that (PEM).
+        key: PathBuf,
+    },
+}
+
+/// The only one that a registry with [`Access::Login`] knows.
+pub fn login() -> Login {
+    Login { username: "shoal".to_owned(), password: "swordfish".to_owned() }
+}
+
+/// The login in the form of htpasswd: the password's bcrypt hash, of few rounds.
+const HTPASSWD: &str = "shoal:$2b$05$NDG6ftsOwmzwr31jH/cg3uzKiiGCppVlUc/8RiRBbiHNykIU24Qx6\n";
 
 /// A registry and its access log.
 #[derive(Debug)]
@@ -41,10 +67,16 @@ impl Registry {
     /// Serves what is in `storage` (several registries may share one that nobody writes to); its own files go to
     /// `folder`.
     pub async fn start(storage: &Path, folder: &Path) -> Self {
+        Self::start_with(storage, folder, &Access::Open).await
+    }
+
+    /// Serves what is in `storage` to those who may have it.
+    pub async fn start_with(storage: &Path, folder: &Path, access: &Access) -> Self {
         let address = free_address();
         let config = folder.join(format!("registry-{}.yml", address.port()));
         let log = folder.join(format!("registry-{}.log", address.port()));
-        fs::write(&config, configuration(storage, address)).expect("the registry's configuration");
+        fs::write(&config, configuration(storage, address) + &access.to_yaml(folder))
+            .expect("the registry's configuration");
         let mut registry = Self { address, process: spawn(&config, &log), config, log };
         registry.wait_ready().await;
         registry
@@ -90,9 +122,26 @@ impl Registry {
     }
 
     async fn wait_ready(&mut self) {
-        let url = format!("http://{}/v2/", self.address);
-        let client = http::client();
-        self.process.ready(START_WITHIN, async || client.get(&url).send().await.ok()).await;
+        let address = self.address;
+        self.process.ready(START_WITHIN, async || TcpStream::connect(address).await.ok()).await;
+    }
+}
+
+impl Access {
+    /// What the registry's configuration says of it, after its section `http`.
+    fn to_yaml(&self, folder: &Path) -> String {
+        match self {
+            Self::Open => String::new(),
+            Self::Login => {
+                let file = folder.join("htpasswd");
+                fs::write(&file, HTPASSWD).expect("a file for the login");
+                format!("auth: {{ htpasswd: {{ realm: tests, path: '{}' }} }}\n", file.display())
+            }
+            Self::Tls { certificate, key } => {
+                let (certificate, key) = (certificate.display(), key.display());
+                format!("  tls: {{ certificate: '{certificate}', key: '{key}' }}\n")
+            }
+        }
     }
 }
 
@@ -132,7 +181,9 @@ fn configuration(storage: &Path, address: SocketAddr) -> String {
         "version: 0.1
 log: {{ level: error, accesslog: {{ disabled: false }} }}
 storage: {{ filesystem: {{ rootdirectory: '{}' }}, maintenance: {{ uploadpurging: {{ enabled: false }} }} }}
-http: {{ addr: '{address}', secret: tests }}
+http:
+  addr: '{address}'
+  secret: tests
 ",
         storage.display()
     )

@@ -32,6 +32,15 @@ enum Link {
     Down,
 }
 
+/// When connections stand still.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Hold {
+    /// Goes up with each change: bytes are counted from then.
+    change: u64,
+    /// What a connection lets through to the client; 0 is all.
+    after_bytes: u64,
+}
+
 /// A link to one address. Dropping it breaks it for good.
 #[derive(Debug)]
 pub struct Relay {
@@ -46,6 +55,11 @@ struct Shared {
     link: watch::Sender<Link>,
     /// Towards the client; 0 is no limit.
     rate_bytes_per_s: AtomicU64,
+    /// Of one connection, towards the client; 0 is no limit.
+    connection_rate_bytes_per_s: AtomicU64,
+    hold: watch::Sender<Hold>,
+    /// How many times all connections were broken.
+    breaks: watch::Sender<u64>,
     passed_bytes: AtomicU64,
     /// When the link is free for the next chunk.
     free_at: Mutex<Instant>,
@@ -59,6 +73,9 @@ impl Relay {
             target,
             link: watch::Sender::new(Link::Up),
             rate_bytes_per_s: AtomicU64::new(0),
+            connection_rate_bytes_per_s: AtomicU64::new(0),
+            hold: watch::Sender::new(Hold::default()),
+            breaks: watch::Sender::new(0),
             passed_bytes: AtomicU64::new(0),
             free_at: Mutex::new(Instant::now()),
         });
@@ -77,6 +94,16 @@ impl Relay {
         self.shared.rate_bytes_per_s.store(rate_bytes_per_s, Ordering::Relaxed);
     }
 
+    /// Lets each connection have at most this many bytes a second; 0 is no limit.
+    pub fn limit_each(&self, rate_bytes_per_s: u64) {
+        self.shared.connection_rate_bytes_per_s.store(rate_bytes_per_s, Ordering::Relaxed);
+    }
+
+    /// From now on lets each connection have this many bytes, and no more until this is called again; 0 is no limit.
+    pub fn hold_each_after(&self, after_bytes: u64) {
+        self.shared.hold.send_modify(|hold| *hold = Hold { change: hold.change + 1, after_bytes });
+    }
+
     /// Bytes that went through to clients so far.
     pub fn passed_bytes(&self) -> u64 {
         self.shared.passed_bytes.load(Ordering::Relaxed)
@@ -86,6 +113,11 @@ impl Relay {
     pub async fn passed(&self, bytes: u64, within: Duration) {
         let what = format!("{bytes} bytes through the relay");
         eventually(&what, within, async || (self.passed_bytes() >= bytes).then_some(())).await;
+    }
+
+    /// Breaks all connections and goes on taking new ones.
+    pub fn break_connections(&self) {
+        self.shared.breaks.send_modify(|count| *count += 1);
     }
 
     /// Breaks all connections and refuses new ones.
@@ -113,6 +145,7 @@ impl Drop for Relay {
 /// Listens while the link is not down; connections live in the set, and die with it.
 async fn serve(listener: TcpListener, address: SocketAddr, shared: Arc<Shared>) {
     let mut link = shared.link.subscribe();
+    let mut breaks = shared.breaks.subscribe();
     let mut listener = Some(listener);
     let mut connections = JoinSet::new();
     loop {
@@ -127,6 +160,7 @@ async fn serve(listener: TcpListener, address: SocketAddr, shared: Arc<Shared>) 
                 connections.shutdown().await;
                 listener = None;
             }
+            Ok(()) = breaks.changed() => connections.shutdown().await,
             Some(_) = connections.join_next() => {}
             else => return,
         }
@@ -148,7 +182,10 @@ async fn connect(mut client: TcpStream, shared: Arc<Shared>) {
     };
     let down = async {
         let mut chunk = vec![0; CHUNK_BYTES];
+        let mut held = Held { hold: shared.hold.subscribe(), change: 0, had_bytes: 0 };
         while let Ok(count @ 1..) = from_server.read(&mut chunk).await {
+            held.pass(count).await;
+            shared.pass_on_connection(count).await;
             shared.pass(count).await;
             if to_client.write_all(&chunk[..count]).await.is_err() {
                 break;
@@ -164,6 +201,14 @@ async fn connect(mut client: TcpStream, shared: Arc<Shared>) {
 }
 
 impl Shared {
+    /// Waits for as long as one connection takes for this chunk.
+    async fn pass_on_connection(&self, count: usize) {
+        let rate_bytes_per_s = self.connection_rate_bytes_per_s.load(Ordering::Relaxed);
+        if rate_bytes_per_s > 0 {
+            tokio::time::sleep(Duration::from_secs_f64(count as f64 / rate_bytes_per_s as f64)).await;
+        }
+    }
+
     /// Waits for this chunk's turn on the link.
     async fn pass(&self, count: usize) {
         let mut link = self.link.subscribe();
@@ -178,5 +223,28 @@ impl Shared {
         }
         until(&mut link, |link| link == Link::Up).await;
         self.passed_bytes.fetch_add(count as u64, Ordering::Relaxed);
+    }
+}
+
+/// What one connection was let through since the hold was changed.
+struct Held {
+    hold: watch::Receiver<Hold>,
+    change: u64,
+    had_bytes: u64,
+}
+
+impl Held {
+    /// Waits until the connection may have this chunk.
+    async fn pass(&mut self, count: usize) {
+        let Self { hold, change, had_bytes } = self;
+        let may_pass = |now: &Hold| {
+            if now.change != *change {
+                (*change, *had_bytes) = (now.change, 0);
+            }
+            now.after_bytes == 0 || *had_bytes + count as u64 <= now.after_bytes
+        };
+        // Fails only when the relay is gone, and the connection with it.
+        let _ = hold.wait_for(may_pass).await;
+        self.had_bytes += count as u64;
     }
 }

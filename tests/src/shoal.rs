@@ -16,7 +16,7 @@ use crate::{
     metrics::Metrics,
     ports::free_address,
     process::{Process, Signal, run},
-    stored::{Image, PLAIN_REGISTRY_HOST, REGISTRY_HOST},
+    stored::{Image, REGISTRY_HOST},
     wait::eventually,
 };
 
@@ -44,8 +44,60 @@ pub struct Setup {
     pub cluster_key: PathBuf,
     /// Nodes to meet first.
     pub bootstrap: Vec<SocketAddr>,
-    /// Where the tests' registry is.
-    pub origin: SocketAddr,
+    /// The registries.
+    pub registries: Vec<Origin>,
+    /// Whether it logs every request to its mirror, for [`Node::mirror_requests`].
+    pub log_requests: bool,
+}
+
+/// A registry, as a node is told of it.
+#[derive(Clone, Debug)]
+pub struct Origin {
+    /// Its name in image references.
+    pub host: String,
+    /// Where it is.
+    pub address: SocketAddr,
+    /// The user, and the file with the password.
+    pub login: Option<(String, PathBuf)>,
+}
+
+impl Origin {
+    /// A registry without a login.
+    pub fn open(host: &str, address: SocketAddr) -> Self {
+        Self { host: host.to_owned(), address, login: None }
+    }
+
+    fn to_toml(&self) -> String {
+        let mut text =
+            format!("[[registry]]\nhost = '{}'\nendpoints = ['http://{}']\n", self.host, self.address);
+        if let Some((user, file)) = &self.login {
+            text += &format!("username = '{user}'\npassword_file = '{}'\n", file.display());
+        }
+        text
+    }
+}
+
+/// What a runtime asked a mirror for, and how that ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MirrorRequest {
+    /// The path.
+    pub path: String,
+    /// How the mirror names the end: `Served`, `Broken("interrupted")`, `HandedOver("not_here")`, …
+    pub outcome: String,
+    /// Content that was sent.
+    pub sent_bytes: u64,
+}
+
+impl MirrorRequest {
+    /// Reads a line of a node's log in JSON.
+    fn parse(line: &str) -> Option<Self> {
+        let fields: Value = serde_json::from_str(line).ok()?;
+        Some(Self {
+            path: fields["asked"].as_str()?.to_owned(),
+            outcome: fields["outcome"].as_str()?.to_owned(),
+            sent_bytes: fields["sent_bytes"].as_u64()?,
+        })
+    }
 }
 
 /// A running node. Dropping it kills it.
@@ -122,6 +174,13 @@ impl Node {
     pub async fn stop(&mut self) -> ExitStatus {
         self.process.signal(Signal::Term);
         self.process.ended(STOP_WITHIN).await
+    }
+
+    /// What runtimes asked its mirror for so far; a request is logged when it has ended.
+    ///
+    /// Empty when the node was not told to log requests.
+    pub fn mirror_requests(&self) -> Vec<MirrorRequest> {
+        self.process.output().lines().filter_map(MirrorRequest::parse).collect()
     }
 
     /// What it counts.
@@ -238,9 +297,10 @@ fn configuration(setup: &Setup, folder: &Path, listen: [(&str, SocketAddr); 4]) 
             text += &format!("bootstrap = [{}]\n", bootstrap.join(", "));
         }
     }
-    for host in [REGISTRY_HOST, PLAIN_REGISTRY_HOST] {
-        text += &format!("[[registry]]\nhost = '{host}'\nendpoints = ['http://{}']\n", setup.origin);
+    if setup.log_requests {
+        text += "[log]\nformat = 'json'\nlevel = 'info,shoal_peer::mirror=debug'\n";
     }
+    text.extend(setup.registries.iter().map(Origin::to_toml));
     text
 }
 

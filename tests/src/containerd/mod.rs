@@ -8,11 +8,13 @@ use std::{
     time::Duration,
 };
 
+mod config;
+
+pub use self::config::{Form, Origin, Puller, Settings, Version};
 use crate::{
-    cri::CriImages,
+    cri::{CriImages, Login},
     process::{Process, run},
     scratch::Scratch,
-    stored::REGISTRY_HOST,
 };
 
 const START_WITHIN: Duration = Duration::from_secs(60);
@@ -34,6 +36,7 @@ pub enum Client {
 /// A running containerd. Dropping it ends it and the shims it started.
 #[derive(Debug)]
 pub struct Containerd {
+    version: Version,
     process: Process,
     socket: PathBuf,
     hosts: PathBuf,
@@ -44,19 +47,39 @@ pub struct Containerd {
 impl Containerd {
     /// Starts one that pulls the tests' registry from `mirror` first, if there is one, and then from `origin`.
     pub async fn start(mirror: Option<SocketAddr>, origin: SocketAddr) -> Self {
+        Self::start_with(&Settings::new(mirror, origin)).await
+    }
+
+    /// Starts one that was told this.
+    pub async fn start_with(settings: &Settings) -> Self {
         let scratch = Scratch::new("containerd");
         let hosts = scratch.data().join("certs.d");
         let socket = scratch.run().join("containerd.sock");
         let config = scratch.data().join("config.toml");
-        write_hosts(&hosts, mirror, origin);
-        fs::write(&config, configuration(&scratch, &socket, &hosts)).expect("containerd's configuration");
+        settings.write_hosts(&hosts);
+        fs::write(&config, settings.to_toml(&scratch, &socket, &hosts)).expect("containerd's configuration");
 
-        let mut command = Command::new("containerd");
+        let version = settings.version;
+        let mut command = version.source().command("containerd");
         command.arg("--config").arg(config);
         let process = Process::spawn("containerd", command, &scratch.data().join("containerd.log"));
-        let mut containerd = Self { process, socket, hosts, _scratch: scratch };
+        let mut containerd = Self { version, process, socket, hosts, _scratch: scratch };
         containerd.wait_ready().await;
         containerd
+    }
+
+    /// Where it listens.
+    pub fn socket(&self) -> &Path {
+        &self.socket
+    }
+
+    /// The version that it says it is, as `1.6.20`.
+    pub async fn exact_version(&self) -> String {
+        let mut command = self.version.source().command("containerd");
+        command.arg("--version");
+        let printed = run(command, COMMAND_WITHIN).await.expect("containerd's version");
+        let version = printed.split_whitespace().nth(2).expect("a version");
+        version.split(['~', '+']).next().unwrap_or(version).to_owned()
     }
 
     /// Its image service.
@@ -75,8 +98,16 @@ impl Containerd {
                 command.arg(&self.hosts).arg(reference);
                 run(command, PULL_WITHIN).await.map(drop)
             }
-            Client::Cri => self.cri().pull(reference, PULL_WITHIN).await.map(drop),
+            Client::Cri => self.cri().pull(reference, None, PULL_WITHIN).await.map(drop),
         }
+    }
+
+    /// Pulls over CRI with a login in the request, as the kubelet does for a pod with a pull secret.
+    ///
+    /// # Errors
+    /// What the runtime says.
+    pub async fn pull_with(&self, login: &Login, reference: &str) -> Result<(), String> {
+        self.cri().pull(reference, Some(login), PULL_WITHIN).await.map(drop)
     }
 
     /// Fetches all that a reference names, every platform, without unpacking it.
@@ -120,7 +151,7 @@ impl Containerd {
     }
 
     fn ctr(&self, client: Client, arguments: &[&str]) -> Command {
-        let mut command = Command::new("ctr");
+        let mut command = self.version.source().command("ctr");
         command.arg("--address").arg(&self.socket);
         if client == Client::Cri {
             command.args(["--namespace", CRI_NAMESPACE]);
@@ -157,40 +188,4 @@ fn shims_of(socket: &Path) -> Vec<String> {
             line.contains("containerd-shim") && line.contains(&socket)
         })
         .collect()
-}
-
-/// As a user would write it for one registry: the mirror first, the registry itself as the server.
-fn write_hosts(folder: &Path, mirror: Option<SocketAddr>, origin: SocketAddr) {
-    let folder = folder.join(REGISTRY_HOST);
-    fs::create_dir_all(&folder).expect("a folder for hosts.toml");
-    // containerd 1.6 refuses a file without a host.
-    let first = mirror.unwrap_or(origin);
-    let text = format!(
-        "server = \"http://{origin}\"\n[host.\"http://{first}\"]\n  capabilities = [\"pull\", \"resolve\"]\n"
-    );
-    fs::write(folder.join("hosts.toml"), text).expect("hosts.toml");
-}
-
-/// Content is isolated by namespace, so that a pull over CRI really pulls what `ctr` pulled before.
-fn configuration(scratch: &Scratch, socket: &Path, hosts: &Path) -> String {
-    format!(
-        r#"version = 2
-root = "{root}"
-state = "{state}"
-[grpc]
-  address = "{socket}"
-[ttrpc]
-  address = "{socket}.ttrpc"
-[plugins."io.containerd.metadata.v1.bolt"]
-  content_sharing_policy = "isolated"
-[plugins."io.containerd.internal.v1.opt"]
-  path = "{root}/opt"
-[plugins."io.containerd.grpc.v1.cri".registry]
-  config_path = "{hosts}"
-"#,
-        root = scratch.data().join("root").display(),
-        state = scratch.run().join("state").display(),
-        socket = socket.display(),
-        hosts = hosts.display(),
-    )
 }
