@@ -14,6 +14,7 @@
 )]
 
 pub mod cluster;
+pub mod compatibility;
 pub mod containerd;
 pub mod cri;
 pub mod debian;

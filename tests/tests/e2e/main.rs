@@ -9,6 +9,7 @@
 
 mod bad_input;
 mod blob_shapes;
+mod compatibility;
 mod configuration;
 mod corruption;
 mod origin_down;
