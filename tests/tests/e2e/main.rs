@@ -12,6 +12,7 @@ mod blob_shapes;
 mod compatibility;
 mod configuration;
 mod corruption;
+mod kills;
 mod origin_down;
 mod origin_faults;
 mod parts;
