@@ -6,7 +6,8 @@ use bytes::Bytes;
 use futures::{future::BoxFuture, stream::BoxStream};
 use shoal_protocol::{
     digest::Digest,
-    reference::{ImageName, Tag},
+    reference::{ImageName, Reference, Tag},
+    wire::ClientLogin,
 };
 
 /// What a tag stands for, or the head of a manifest.
@@ -93,6 +94,15 @@ pub trait Content: Send + Sync + 'static {
         image: &'a ImageName,
         digest: &'a Digest,
     ) -> BoxFuture<'a, Result<Box<dyn Blob>, ContentError>>;
+
+    /// Succeeds if the origin, asked now, gives the manifest `wanted` to whoever has `login`; without one, to the
+    /// cluster itself.
+    fn permission<'a>(
+        &'a self,
+        image: &'a ImageName,
+        wanted: &'a Reference,
+        login: Option<&'a ClientLogin>,
+    ) -> BoxFuture<'a, Result<(), ContentError>>;
 
     /// A runtime on this node is being given `manifest`, so it will ask for the blobs that are listed there. A hint,
     /// which takes no time.

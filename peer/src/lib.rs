@@ -1,5 +1,6 @@
 //! A Shoal node: the mirror a runtime pulls through, the exchange with other nodes, and the store.
 
+pub mod access;
 pub mod admin;
 pub mod buffers;
 pub mod cli;

@@ -21,8 +21,12 @@ pub const MAX_NAME_BYTES: usize = 255;
 pub const MAX_TAG_BYTES: usize = 128;
 /// Longest media type: two names of 127 bytes and a slash (RFC 6838).
 pub const MAX_MEDIA_TYPE_BYTES: usize = 255;
-/// Largest query: an image name, a digest, their lengths and tags.
-pub const MAX_QUERY_FRAME_BYTES: usize = 1024;
+/// Longest user name of a login at a registry.
+pub const MAX_USERNAME_BYTES: usize = 1024;
+/// Longest password of one: the tokens that cloud registries take in its place have a few KiB.
+pub const MAX_PASSWORD_BYTES: usize = 16 * 1024;
+/// Largest query: an image name, a reference and a login, their lengths and tags.
+pub const MAX_QUERY_FRAME_BYTES: usize = 20 * 1024;
 /// Largest answer to a query: a snapshot of the most nodes, or a manifest, both with room to spare.
 pub const MAX_ANSWER_FRAME_BYTES: usize = 8 * 1024 * 1024;
 /// Longest name of a zone: that of a DNS label and a little more.

@@ -49,6 +49,10 @@ impl Cluster {
                 let found = self.find_length(&image, &digest, asker).await;
                 found.map(|size_bytes| Answer::Stat { size_bytes })
             }
+            Query::Permission { image, wanted, login } => {
+                let asked = self.ask_permission(&image, &wanted, login.as_ref(), asker).await;
+                asked.map(|()| Answer::Permitted)
+            }
             Query::Snapshot | Query::Inventory => return Answer::Refused(Refusal::Malformed),
         };
         answer.unwrap_or_else(|error| Answer::Refused(refusal(&error)))
@@ -63,7 +67,7 @@ impl Cluster {
             Query::Stat { digest, .. } => {
                 self.parts().store.info(&digest).map(|info| Answer::Stat { size_bytes: info.size_bytes })
             }
-            Query::Resolve { .. } | Query::Snapshot | Query::Inventory => None,
+            Query::Resolve { .. } | Query::Permission { .. } | Query::Snapshot | Query::Inventory => None,
         };
         answer.unwrap_or(Answer::Refused(Refusal::NotHere))
     }

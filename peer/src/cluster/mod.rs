@@ -7,6 +7,7 @@ mod answers;
 mod blobs;
 mod given_up;
 mod manifests;
+mod permission;
 mod prefetch;
 mod tags;
 
@@ -16,8 +17,8 @@ use futures::future::BoxFuture;
 use shoal_protocol::{
     digest::Digest,
     identity::NodeId,
-    reference::{ImageName, Tag},
-    wire::{Answer, Query, Refusal},
+    reference::{ImageName, Reference, Tag},
+    wire::{Answer, ClientLogin, Query, Refusal},
 };
 use shoal_seed::{
     origin::{OriginError, Origins},
@@ -247,6 +248,15 @@ impl Content for Cluster {
         digest: &'a Digest,
     ) -> BoxFuture<'a, Result<Box<dyn Blob>, ContentError>> {
         Box::pin(self.open_blob(image, digest))
+    }
+
+    fn permission<'a>(
+        &'a self,
+        image: &'a ImageName,
+        wanted: &'a Reference,
+        login: Option<&'a ClientLogin>,
+    ) -> BoxFuture<'a, Result<(), ContentError>> {
+        Box::pin(self.ask_permission(image, wanted, login, Asker::Anyone))
     }
 
     fn manifest_passed(&self, image: &ImageName, manifest: &Manifest) {

@@ -7,7 +7,7 @@ use shoal_seed::{
     tags::TagsConfig,
 };
 
-use crate::{mirror::MirrorConfig, server::Limits};
+use crate::{access::AccessRules, mirror::MirrorConfig, server::Limits};
 
 use super::{
     settings::{Config, Registry},
@@ -34,6 +34,8 @@ impl Config {
             },
             answer_timeout: self.mirror.answer_timeout,
             stall_timeout: self.mirror.stall_timeout,
+            access: AccessRules::new(&self.access.open, &self.access.node, &self.access.client),
+            proof_lifetime: self.access.remember,
             ..MirrorConfig::default()
         }
     }

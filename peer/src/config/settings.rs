@@ -12,7 +12,7 @@ use shoal_seed::{
     tags::TagsConfig,
 };
 
-use crate::{mirror::MirrorConfig, server::Limits};
+use crate::{access::ImagePattern, mirror::MirrorConfig, server::Limits};
 
 use super::{
     parts,
@@ -43,6 +43,18 @@ settings! {
         stall_timeout: Duration = MirrorConfig::default().stall_timeout;
         /// Whether a manifest's layers are fetched ahead of the runtime's requests for them.
         prefetch: bool = true;
+    }
+
+    /// Which images are for whom. Of several patterns that fit an image, the longest counts; what none fits is open.
+    [access] Access {
+        /// Images for whoever reaches the mirror: exceptions from the patterns below.
+        open: Vec<ImagePattern> = Vec::new();
+        /// Images for whoever reaches the mirror, as long as the registry lets the seeds' own login pull them.
+        node: Vec<ImagePattern> = Vec::new();
+        /// Images only for those whose own login the registry accepts, by the runtime's pull secrets.
+        client: Vec<ImagePattern> = Vec::new();
+        /// How long the registry's word about a login counts; a minute at least, for older runtimes.
+        remember: Duration = MirrorConfig::default().proof_lifetime;
     }
 
     /// How nodes find and talk to each other.

@@ -7,6 +7,7 @@ use shoal_seed::config::{DockerConfigPlace, Endpoint, HelperName};
 use tracing_subscriber::filter::{LevelFilter, Targets};
 
 use super::value::Value;
+use crate::access::ImagePattern;
 
 /// A host, by name or address, with its port.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -153,6 +154,7 @@ text_values! {
     Endpoint: "URL", "a URL such as https://registry.example; a login goes into username and password_file";
     RegistryHost: "HOST", "a registry's host, such as docker.io or registry.example:5000";
     HelperName: "NAME", "a credential helper's name, such as ecr-login for the program docker-credential-ecr-login";
+    ImagePattern: "IMAGE", "a registry, a registry and a repository with all below it, or *: ghcr.io/team";
     Zone: "WORD", "a word of up to 64 letters, digits, '-', '_', '.' and '/'";
     LogFilter: "LEVEL", "error, warn, info, debug or trace, and perhaps part=level after commas";
     LogFormat: "FORMAT", "human or json";

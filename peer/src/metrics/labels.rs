@@ -31,6 +31,8 @@ pub(crate) enum RequestKind {
     Manifest,
     /// A blob.
     Blob,
+    /// A token for images that need a client's own login.
+    Token,
     /// Nothing that the mirror has.
     Other,
 }
@@ -76,6 +78,7 @@ impl RequestKind {
             Self::Ping => "ping",
             Self::Manifest => "manifest",
             Self::Blob => "blob",
+            Self::Token => "token",
             Self::Other => "other",
         }
     }

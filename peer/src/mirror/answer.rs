@@ -9,7 +9,7 @@ use serde_json::json;
 use shoal_protocol::digest::Digest;
 
 use super::{body::BlobBody, error::MirrorError};
-use crate::content::Resolved;
+use crate::{access::Issued, content::Resolved};
 
 pub(super) type Answer = Response<Either<Full<Bytes>, BlobBody>>;
 
@@ -26,6 +26,21 @@ const OCTETS: HeaderValue = HeaderValue::from_static("application/octet-stream")
 pub(super) fn ping() -> Answer {
     let mut answer = plain(StatusCode::OK, JSON, Bytes::from_static(b"{}"));
     set(&mut answer, header::CONTENT_LENGTH, 2);
+    answer
+}
+
+/// A token, in the form of Docker's token specification and of OAuth2.
+pub(super) fn token(issued: &Issued) -> Answer {
+    let text = json!({
+        "token": issued.token,
+        "access_token": issued.token,
+        "expires_in": issued.lifetime.as_secs(),
+    })
+    .to_string();
+    let len_bytes = text.len() as u64;
+    let mut answer = plain(StatusCode::OK, JSON, text.into());
+    set(&mut answer, header::CONTENT_LENGTH, len_bytes);
+    answer.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     answer
 }
 
@@ -75,6 +90,11 @@ pub(super) fn error(error: &MirrorError, detail: &serde_json::Value) -> Answer {
     match error {
         MirrorError::Method(_) => {
             answer.headers_mut().insert(header::ALLOW, ALLOWED_METHODS);
+        }
+        MirrorError::LoginNeeded { image, realm } => {
+            let scope = format!("repository:{}:pull", image.repository);
+            let challenge = format!("Bearer realm=\"{realm}\",service=\"shoal\",scope=\"{scope}\"");
+            set_text(&mut answer, header::WWW_AUTHENTICATE, &challenge);
         }
         MirrorError::OutsideRange { len_bytes } => {
             set_text(&mut answer, header::CONTENT_RANGE, &format!("bytes */{len_bytes}"));

@@ -1,6 +1,7 @@
 //! The one place where what went wrong becomes an answer in the registry's own form.
 
 use http::{Method, StatusCode};
+use shoal_protocol::reference::ImageName;
 
 use super::route::RouteError;
 use crate::{
@@ -25,6 +26,16 @@ pub(super) enum MirrorError {
     TooLate(RequestKind),
     #[error("the media type from the origin can't be a header")]
     MediaType,
+    #[error(
+        "this node gives {image} only to those whose own login the registry accepts: log in, or pull from the registry"
+    )]
+    LoginNeeded { image: ImageName, realm: String },
+    #[error("no login came with the request for a token: give the runtime one for this registry")]
+    NoLogin,
+    #[error("the login gets no token: {0}")]
+    BadLogin(ContentError),
+    #[error("this is no request for a token: {0}")]
+    TokenAsk(&'static str),
     #[error("the range lies outside the {len_bytes} bytes of the blob")]
     OutsideRange { len_bytes: u64 },
 }
@@ -43,7 +54,8 @@ impl MirrorError {
             | Self::Content { .. }
             | Self::TooLate(_)
             | Self::MediaType => StatusCode::NOT_FOUND,
-            Self::RequestBody | Self::Host | Self::Route(_) => StatusCode::BAD_REQUEST,
+            Self::LoginNeeded { .. } | Self::NoLogin | Self::BadLogin(_) => StatusCode::UNAUTHORIZED,
+            Self::RequestBody | Self::Host | Self::TokenAsk(_) | Self::Route(_) => StatusCode::BAD_REQUEST,
         }
     }
 
@@ -64,12 +76,15 @@ impl MirrorError {
                 _ => "BLOB_UNKNOWN",
             },
             Self::OutsideRange { .. } => "SIZE_INVALID",
+            Self::LoginNeeded { .. } | Self::NoLogin => "UNAUTHORIZED",
+            Self::BadLogin(_) => "DENIED",
+            Self::TokenAsk(_) => "UNSUPPORTED",
         }
     }
 
     /// Whether the connection may carry another request: not when it is unclear where this one ends.
     pub(super) fn ends_connection(&self) -> bool {
-        matches!(self, Self::Method(_) | Self::RequestBody | Self::Host)
+        matches!(self, Self::Method(_) | Self::RequestBody | Self::Host | Self::TokenAsk(_))
     }
 
     /// How the request is counted.
@@ -81,6 +96,9 @@ impl MirrorError {
             Self::Route(RouteError::NoEndpoint) => Outcome::Refused("no_endpoint"),
             Self::Route(_) => Outcome::Refused("malformed"),
             Self::OutsideRange { .. } => Outcome::Refused("range"),
+            Self::LoginNeeded { .. } | Self::NoLogin => Outcome::HandedOver("login_needed"),
+            Self::BadLogin(_) => Outcome::HandedOver("login_refused"),
+            Self::TokenAsk(_) => Outcome::Refused("token_ask"),
             Self::MediaType => Outcome::HandedOver("media_type"),
             Self::TooLate(_) => Outcome::HandedOver("too_late"),
             Self::Content { error, .. } => Outcome::HandedOver(match error {

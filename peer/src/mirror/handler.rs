@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{Method, Request, header};
+use http::{HeaderMap, Method, Request, header};
 use http_body_util::{Either, Full};
 use hyper::body::Incoming;
 use serde_json::json;
@@ -20,8 +20,10 @@ use super::{
     error::MirrorError,
     pull::Pull,
     route::Route,
+    token,
 };
 use crate::{
+    access::{Access, Refusal},
     content::{Content, ContentError, Resolved},
     metrics::{Metrics, Outcome, RequestKind},
     server::{self, Connection},
@@ -29,6 +31,7 @@ use crate::{
 
 #[derive(Clone)]
 pub(super) struct MirrorHandler {
+    pub(super) access: Arc<Access>,
     pub(super) content: Arc<dyn Content>,
     pub(super) config: MirrorConfig,
     pub(super) metrics: Metrics,
@@ -50,8 +53,11 @@ impl server::Handler for MirrorHandler {
     type Body = Either<Full<Bytes>, BlobBody>;
 
     async fn handle(&self, request: Request<Incoming>, connection: Connection) -> Answer {
-        let path = request.uri().path();
-        let mut pull = Pull::start(self.metrics.mirror().clone(), path);
+        let path = request.uri().path().to_owned();
+        let mut pull = Pull::start(self.metrics.mirror().clone(), &path);
+        if path == token::PATH {
+            return self.issue_token(request, pull).await;
+        }
         match self.find(&request, &connection, &mut pull).await {
             Ok(Found::Whole(answer)) => {
                 pull.end(Outcome::Served);
@@ -79,6 +85,7 @@ impl MirrorHandler {
         let late = |_| MirrorError::TooLate(route.kind());
         let head_only = request.method() == Method::HEAD;
         let finding = async {
+            self.admit(&route, request.headers()).await?;
             match &route {
                 Route::Ping => Ok(whole(answer::ping())),
                 Route::Manifest(image, reference) => {
@@ -94,6 +101,44 @@ impl MirrorHandler {
         match tokio::time::timeout(self.config.answer_timeout, finding).await.map_err(late)?? {
             Found::Blob(blob) => blob.start(&self.config, connection).await.map(Found::Blob),
             Found::Whole(answer) => Ok(Found::Whole(answer)),
+        }
+    }
+
+    /// Lets a request pass to what it asks for, or says what it lacks.
+    async fn admit(&self, route: &Route, headers: &HeaderMap) -> Result<(), MirrorError> {
+        let (image, wanted) = match route {
+            Route::Ping => return Ok(()),
+            Route::Manifest(image, reference) => (image, Some(reference)),
+            Route::Blob(image, _) => (image, None),
+        };
+        self.access.admit(image, wanted, headers).await.map_err(|refusal| match refusal {
+            Refusal::Origin(error) => MirrorError::Content { kind: route.kind(), error },
+            Refusal::LoginNeeded { wanted } => {
+                let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+                let realm = token::realm(host, image, wanted.as_ref());
+                MirrorError::LoginNeeded { image: image.clone(), realm }
+            }
+        })
+    }
+
+    /// Answers a client that shows its login.
+    async fn issue_token(&self, request: Request<Incoming>, mut pull: Pull) -> Answer {
+        pull.is_for(RequestKind::Token);
+        let issuing = async {
+            let ask = token::read(request).await?;
+            let issued = self.access.issue(&ask.image, ask.wanted.as_ref(), &ask.login).await;
+            issued.map_err(MirrorError::BadLogin)
+        };
+        let issued = tokio::time::timeout(self.config.answer_timeout, issuing).await;
+        match issued.unwrap_or(Err(MirrorError::TooLate(RequestKind::Token))) {
+            Ok(issued) => {
+                pull.end(Outcome::Served);
+                answer::token(&issued)
+            }
+            Err(error) => {
+                pull.end(error.outcome());
+                answer::error(&error, &json!({ "path": token::PATH }))
+            }
         }
     }
 

@@ -18,6 +18,7 @@ mod range;
 mod route;
 #[cfg(test)]
 mod tests;
+mod token;
 
 use std::{sync::Arc, time::Duration};
 
@@ -25,7 +26,12 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use self::handler::MirrorHandler;
-use crate::{content::Content, metrics::Metrics, server};
+use crate::{
+    access::{Access, AccessRules},
+    content::Content,
+    metrics::Metrics,
+    server,
+};
 
 /// How patient the mirror is.
 #[derive(Clone, Debug)]
@@ -40,6 +46,10 @@ pub struct MirrorConfig {
     /// How long a body may wait for its next bytes before it ends short. The content has finer deadlines of its own;
     /// this one holds when they fail, because a mirror that stalls takes the whole pull with it.
     pub stall_timeout: Duration,
+    /// Who may have what.
+    pub access: AccessRules,
+    /// How long a proof that somebody may have something counts, in whole seconds.
+    pub proof_lifetime: Duration,
 }
 
 impl Default for MirrorConfig {
@@ -50,6 +60,9 @@ impl Default for MirrorConfig {
             first_bytes_wait: Duration::from_secs(5),
             // A 4 MiB piece over a line of 1 Mbit/s takes half of it.
             stall_timeout: Duration::from_secs(60),
+            access: AccessRules::default(),
+            // Clients of old take no token that lives less than a minute.
+            proof_lifetime: Duration::from_secs(120),
         }
     }
 }
@@ -61,8 +74,16 @@ pub struct Mirror {
 
 impl Mirror {
     /// A mirror of `content`.
-    pub fn new(content: Arc<dyn Content>, config: MirrorConfig, metrics: Metrics) -> Self {
-        Self { handler: MirrorHandler { content, config, metrics } }
+    ///
+    /// # Errors
+    /// When the system has no randomness.
+    pub fn new(
+        content: Arc<dyn Content>,
+        config: MirrorConfig,
+        metrics: Metrics,
+    ) -> Result<Self, getrandom::Error> {
+        let access = Access::new(config.access.clone(), config.proof_lifetime, Arc::clone(&content))?;
+        Ok(Self { handler: MirrorHandler { access: Arc::new(access), content, config, metrics } })
     }
 
     /// Answers on `listener` until `shutdown`; running answers then get `limits.stop_timeout` before they end short.

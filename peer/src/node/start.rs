@@ -210,7 +210,8 @@ impl Ground {
         };
         let page = Admin::new(readiness.clone(), self.registry, Arc::new(watcher.clone()));
         let prefetching = cluster.clone().prefetch(running.passed_manifests, serving.clone());
-        let server = Mirror::new(Arc::new(cluster), config.for_mirror(), self.metrics.clone());
+        let server = Mirror::new(Arc::new(cluster), config.for_mirror(), self.metrics.clone())
+            .map_err(failed("make the key of the mirror's tokens"))?;
         let mirror_task = tokio::spawn(server.serve(mirror, serving.clone()));
         let (metrics, until) = (self.metrics.clone(), background.clone());
         let background_tasks = vec![

@@ -6,6 +6,7 @@ mod codec;
 mod control;
 mod control_codec;
 mod lane;
+mod login;
 mod parts;
 mod query;
 
@@ -13,6 +14,7 @@ pub use announce::{Announcement, Change, Holding, InventoryList, NodeRecord, Sna
 pub use codec::{Reader, Wire, WireError, encode_frame, frame_len_bytes};
 pub use control::{Channel, CloseReason, Message};
 pub use lane::LaneHeader;
+pub use login::ClientLogin;
 pub use query::{Answer, Descriptor, Query, Refusal};
 
 /// The version of all that is specified here. It changes when an old node could not work with a new one.

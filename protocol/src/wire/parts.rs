@@ -12,7 +12,7 @@ use crate::{
     geometry::Geometry,
     identity::{NodeId, Signature},
     membership::{Role, RoleToken},
-    reference::{ImageName, Tag},
+    reference::{ImageName, Reference, Tag},
 };
 
 /// All the links that the longest chain of the longest states has.
@@ -107,6 +107,29 @@ impl Wire for Tag {
 
     fn read(input: &mut Reader<'_>) -> Result<Self, WireError> {
         input.parsed("tag", MAX_TAG_BYTES)
+    }
+}
+
+impl Wire for Reference {
+    fn encode(&self, out: &mut Vec<u8>) {
+        match self {
+            Self::Tag(tag) => {
+                out.push(0);
+                tag.encode(out);
+            }
+            Self::Digest(digest) => {
+                out.push(1);
+                digest.encode(out);
+            }
+        }
+    }
+
+    fn read(input: &mut Reader<'_>) -> Result<Self, WireError> {
+        match u8::read(input)? {
+            0 => Wire::read(input).map(Self::Tag),
+            1 => Wire::read(input).map(Self::Digest),
+            _ => Err(WireError::Invalid("reference")),
+        }
     }
 }
 

@@ -5,11 +5,12 @@ use alloc::{string::String, vec::Vec};
 use super::{
     announce::{InventoryList, SnapshotEntry},
     codec::{Reader, Wire, WireError, put_bytes, put_list, read_string},
+    login::ClientLogin,
 };
 use crate::{
     bounds::{MAX_MANIFEST_BYTES, MAX_MEDIA_TYPE_BYTES, MAX_NODES},
     digest::Digest,
-    reference::{ImageName, Tag},
+    reference::{ImageName, Reference, Tag},
 };
 
 /// A question to one node.
@@ -40,6 +41,15 @@ pub enum Query {
         /// The blob's digest.
         digest: Digest,
     },
+    /// May this manifest be pulled? Asked of a seed, which asks the origin.
+    Permission {
+        /// The repository.
+        image: ImageName,
+        /// The manifest.
+        wanted: Reference,
+        /// Who wants it; without, the seed's own login is what decides.
+        login: Option<ClientLogin>,
+    },
 }
 
 /// What a node answers.
@@ -68,6 +78,8 @@ pub enum Answer {
         /// Length of the blob.
         size_bytes: u64,
     },
+    /// To [`Query::Permission`]: yes, by the origin's word just now. No is [`Refusal::Denied`].
+    Permitted,
     /// To any query.
     Refused(Refusal),
 }
@@ -120,6 +132,12 @@ impl Wire for Query {
                 image.encode(out);
                 digest.encode(out);
             }
+            Self::Permission { image, wanted, login } => {
+                out.push(6);
+                image.encode(out);
+                wanted.encode(out);
+                login.encode(out);
+            }
         }
     }
 
@@ -130,6 +148,11 @@ impl Wire for Query {
             3 => Self::Resolve { image: Wire::read(input)?, tag: Wire::read(input)? },
             4 => Self::Manifest { image: Wire::read(input)?, digest: Wire::read(input)? },
             5 => Self::Stat { image: Wire::read(input)?, digest: Wire::read(input)? },
+            6 => Self::Permission {
+                image: Wire::read(input)?,
+                wanted: Wire::read(input)?,
+                login: Wire::read(input)?,
+            },
             tag => return Err(WireError::UnknownTag(tag)),
         })
     }
@@ -164,6 +187,7 @@ impl Wire for Answer {
                 out.push(5);
                 size_bytes.encode(out);
             }
+            Self::Permitted => out.push(6),
         }
     }
 
@@ -180,6 +204,7 @@ impl Wire for Answer {
                 bytes: input.bytes("manifest", MAX_MANIFEST_BYTES)?.to_vec(),
             },
             5 => Self::Stat { size_bytes: Wire::read(input)? },
+            6 => Self::Permitted,
             tag => return Err(WireError::UnknownTag(tag)),
         })
     }

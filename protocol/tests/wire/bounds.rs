@@ -6,18 +6,19 @@ use proptest::{
 };
 use shoal_protocol::{
     bounds::{
-        MAX_ANNOUNCEMENT_BYTES, MAX_CHANGES_LISTED, MAX_CONTROL_FRAME_BYTES, MAX_PIECE_BYTES, MAX_PIECES,
-        MAX_PIECES_LISTED, MAX_QUERY_FRAME_BYTES,
+        MAX_ANNOUNCEMENT_BYTES, MAX_CHANGES_LISTED, MAX_CONTROL_FRAME_BYTES, MAX_PASSWORD_BYTES,
+        MAX_PIECE_BYTES, MAX_PIECES, MAX_PIECES_LISTED, MAX_QUERY_FRAME_BYTES, MAX_USERNAME_BYTES,
     },
     chain::{Author, ChainUpdate},
     digest::Digest,
     geometry::Geometry,
     identity::{NodeId, Signature},
     membership::{Role, RoleToken},
-    reference::ImageName,
+    reference::{ImageName, Reference},
     wire::{
-        Announcement, Answer, CONTROL_PROTOCOL, Change, Channel, Holding, INVENTORY_TOPIC, InventoryList,
-        LANE_PROTOCOL, LaneHeader, Message, NodeRecord, QUERY_PROTOCOL, Query, VERSION, Wire, WireError,
+        Announcement, Answer, CONTROL_PROTOCOL, Change, Channel, ClientLogin, Holding, INVENTORY_TOPIC,
+        InventoryList, LANE_PROTOCOL, LaneHeader, Message, NodeRecord, QUERY_PROTOCOL, Query, VERSION, Wire,
+        WireError,
     },
 };
 
@@ -60,8 +61,8 @@ fn announcement(digests: impl IntoIterator<Item = u32>) -> Announcement {
 fn tags_of_newer_nodes_can_be_skipped() {
     assert_eq!(Message::decode(&[11, 0, 0]), Err(WireError::UnknownTag(11)));
     assert_eq!(Message::decode(&[0]), Err(WireError::UnknownTag(0)));
-    assert_eq!(Query::decode(&[6]), Err(WireError::UnknownTag(6)));
-    assert_eq!(Answer::decode(&[6]), Err(WireError::UnknownTag(6)));
+    assert_eq!(Query::decode(&[7]), Err(WireError::UnknownTag(7)));
+    assert_eq!(Answer::decode(&[7]), Err(WireError::UnknownTag(7)));
 }
 
 #[test]
@@ -162,13 +163,18 @@ fn the_largest_messages_fit_their_frames() {
 
 #[test]
 fn the_longest_query_fits_its_frame() {
-    let query = Query::Manifest {
+    let query = Query::Permission {
         image: ImageName {
             registry: "r".repeat(255).parse().unwrap(),
             repository: "r".repeat(255).parse().unwrap(),
         },
-        digest: Digest::Sha512([0; 64]),
+        wanted: Reference::Tag("t".repeat(128).parse().unwrap()),
+        login: Some(ClientLogin {
+            username: "u".repeat(MAX_USERNAME_BYTES),
+            password: "p".repeat(MAX_PASSWORD_BYTES),
+        }),
     };
+    assert!(!format!("{query:?}").contains("pp"), "no log shows a password");
     assert!(encoded(&query).len() <= MAX_QUERY_FRAME_BYTES);
     assert_eq!(Query::decode(&encoded(&query)), Ok(query));
 }

@@ -14,10 +14,10 @@ use shoal_protocol::{
     geometry::Geometry,
     identity::{NodeId, Signature},
     membership::{Role, RoleToken},
-    reference::{ImageName, Tag},
+    reference::{ImageName, Reference, Tag},
     wire::{
-        Announcement, Answer, Change, Channel, CloseReason, Descriptor, Holding, InventoryList, LaneHeader,
-        Message, NodeRecord, Query, Refusal, SnapshotEntry,
+        Announcement, Answer, Change, Channel, ClientLogin, CloseReason, Descriptor, Holding, InventoryList,
+        LaneHeader, Message, NodeRecord, Query, Refusal, SnapshotEntry,
     },
 };
 
@@ -201,7 +201,20 @@ pub(crate) fn query() -> impl Strategy<Value = Query> {
         (image(), tag()).prop_map(|(image, tag)| Query::Resolve { image, tag }),
         (image(), digest()).prop_map(|(image, digest)| Query::Manifest { image, digest }),
         (image(), digest()).prop_map(|(image, digest)| Query::Stat { image, digest }),
+        (image(), reference(), option::of(login())).prop_map(|(image, wanted, login)| Query::Permission {
+            image,
+            wanted,
+            login
+        }),
     ]
+}
+
+fn reference() -> impl Strategy<Value = Reference> {
+    prop_oneof![tag().prop_map(Reference::Tag), digest().prop_map(Reference::Digest)]
+}
+
+fn login() -> impl Strategy<Value = ClientLogin> {
+    (".{0,40}", ".{0,80}").prop_map(|(username, password)| ClientLogin { username, password })
 }
 
 fn refusal() -> impl Strategy<Value = Refusal> {
@@ -227,6 +240,7 @@ pub(crate) fn answer() -> impl Strategy<Value = Answer> {
         (media_type(), vec(any::<u8>(), 0..300))
             .prop_map(|(media_type, bytes)| Answer::Manifest { media_type, bytes }),
         any::<u64>().prop_map(|size_bytes| Answer::Stat { size_bytes }),
+        Just(Answer::Permitted),
         refusal().prop_map(Answer::Refused),
     ]
 }

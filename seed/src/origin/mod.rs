@@ -50,7 +50,7 @@ pub(crate) use blob::MAX_BLOB_BYTES;
 pub use blob::{BlobRange, OriginBlob};
 pub use credentials::CredentialsError;
 pub use error::{OriginError, PublicUrl, Trouble};
-pub use permission::{ClientCredentials, ManifestReference, Verdict};
+pub use permission::{ClientCredentials, Verdict};
 pub use registry::RegistryError;
 pub use tls::TlsError;
 

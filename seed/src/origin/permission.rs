@@ -3,10 +3,7 @@
 //! Nothing of such a login is kept: not the login, not a token that it got, not the verdict.
 
 use http::{Method, StatusCode};
-use shoal_protocol::{
-    digest::Digest,
-    reference::{ImageName, Tag},
-};
+use shoal_protocol::reference::{ImageName, Reference};
 
 use super::{
     Origins,
@@ -32,15 +29,6 @@ impl ClientCredentials {
     }
 }
 
-/// The manifest that a client wants.
-#[derive(Clone, Copy, Debug)]
-pub enum ManifestReference<'a> {
-    /// By a tag.
-    Tag(&'a Tag),
-    /// By its digest.
-    Digest(&'a Digest),
-}
-
 /// What the registry says of a login.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
@@ -52,7 +40,7 @@ pub enum Verdict {
 
 impl Origins {
     /// Asks the registry for the manifest with `credentials` alone: neither this seed's own login nor a token that it
-    /// has is used.
+    /// has is used. Without credentials, with this seed's own.
     ///
     /// # Errors
     /// When the registry can't be asked, or says that there is no such manifest. Many say so to whoever may not pull,
@@ -60,18 +48,24 @@ impl Origins {
     pub async fn may_pull(
         &self,
         image: &ImageName,
-        wanted: ManifestReference<'_>,
-        credentials: ClientCredentials,
+        wanted: &Reference,
+        credentials: Option<ClientCredentials>,
     ) -> Result<Verdict, OriginError> {
         let registry = self.registry(&image.registry)?;
         let item = match wanted {
-            ManifestReference::Tag(tag) => format!("manifests/{tag}"),
-            ManifestReference::Digest(digest) => format!("manifests/{digest}"),
+            Reference::Tag(tag) => format!("manifests/{tag}"),
+            Reference::Digest(digest) => format!("manifests/{digest}"),
         };
         for method in [Method::HEAD, Method::GET] {
-            let source = Source::fixed(image.registry.clone(), credentials.0.clone());
             let ask = manifest_ask(Kind::Permission, method.clone(), image, &item);
-            let answer = match registry.ask_with(source, &ask).await {
+            let answer = match &credentials {
+                Some(ClientCredentials(login)) => {
+                    let source = Source::fixed(image.registry.clone(), login.clone());
+                    registry.ask_with(source, &ask).await
+                }
+                None => registry.ask(&ask).await,
+            };
+            let answer = match answer {
                 Err(OriginError::Denied(_)) => return Ok(Verdict::Denied),
                 answer => answer?,
             };

@@ -1,10 +1,10 @@
 //! Whether a client's own login may pull.
 
 use http::Method;
-use shoal_protocol::reference::ImageName;
+use shoal_protocol::reference::{ImageName, Reference};
 use shoal_seed::{
     config::Secret,
-    origin::{ClientCredentials, ManifestReference, OriginError, Origins, Verdict},
+    origin::{ClientCredentials, OriginError, Origins, Verdict},
 };
 
 use crate::support::{Reply, TestOrigin, bearer_challenge, config, digest, image, origins, with_account};
@@ -18,7 +18,7 @@ fn me(password: &str) -> ClientCredentials {
 }
 
 async fn asks(origins: &Origins, image: &ImageName, who: ClientCredentials) -> Result<Verdict, OriginError> {
-    origins.may_pull(image, ManifestReference::Digest(&digest(MANIFEST.as_bytes())), who).await
+    origins.may_pull(image, &Reference::Digest(digest(MANIFEST.as_bytes())), Some(who)).await
 }
 
 /// A token service where `me:mine` and the seed's own account get different tokens, and its registry, which opens
@@ -53,6 +53,16 @@ async fn a_verdict_is_the_registrys_own_and_for_that_login_alone() {
     assert_eq!(asks(&origins, &image(), me("mine")).await, Ok(Verdict::Allowed));
     assert_eq!(asks(&origins, &secret, me("mine")).await, Ok(Verdict::Denied));
     assert_eq!(asks(&origins, &image(), me("wrong")).await, Ok(Verdict::Denied));
+}
+
+#[tokio::test]
+async fn without_a_login_the_seeds_own_decides() {
+    let (_service, registry) = token_registry().await;
+    let wanted = Reference::Digest(digest(MANIFEST.as_bytes()));
+    let with_login = origins(with_account(config(&[&registry])));
+    assert_eq!(with_login.may_pull(&image(), &wanted, None).await, Ok(Verdict::Allowed));
+    let without = origins(config(&[&registry]));
+    assert_eq!(without.may_pull(&image(), &wanted, None).await, Ok(Verdict::Denied));
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 //! The mirror over real sockets, on loopback.
 
+mod access;
 mod content;
 mod endings;
 mod hostile;
@@ -31,7 +32,7 @@ impl Running {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let shutdown = CancellationToken::new();
-        let mirror = Mirror::new(Arc::new(content), config, metrics);
+        let mirror = Mirror::new(Arc::new(content), config, metrics).unwrap();
         let serving = tokio::spawn(mirror.serve(listener, shutdown.clone()));
         Self { address, registry, shutdown, serving }
     }
