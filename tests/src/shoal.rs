@@ -59,12 +59,14 @@ pub struct Origin {
     pub address: SocketAddr,
     /// The user, and the file with the password.
     pub login: Option<(String, PathBuf)>,
+    /// Whether a client needs a login of its own for what is there.
+    pub for_own_logins: bool,
 }
 
 impl Origin {
     /// A registry without a login.
     pub fn open(host: &str, address: SocketAddr) -> Self {
-        Self { host: host.to_owned(), address, login: None }
+        Self { host: host.to_owned(), address, login: None, for_own_logins: false }
     }
 
     fn to_toml(&self) -> String {
@@ -181,6 +183,11 @@ impl Node {
     /// Empty when the node was not told to log requests.
     pub fn mirror_requests(&self) -> Vec<MirrorRequest> {
         self.process.output().lines().filter_map(MirrorRequest::parse).collect()
+    }
+
+    /// All that it has logged.
+    pub fn log(&self) -> String {
+        self.process.output()
     }
 
     /// What it counts.
@@ -300,6 +307,13 @@ fn configuration(setup: &Setup, folder: &Path, listen: [(&str, SocketAddr); 4]) 
     if setup.log_requests {
         text += "[log]\nformat = 'json'\nlevel = 'info,shoal_peer::mirror=debug'\n";
     }
+    let for_own_logins: Vec<String> = setup
+        .registries
+        .iter()
+        .filter(|origin| origin.for_own_logins)
+        .map(|origin| format!("'{}'", origin.host))
+        .collect();
+    text += &format!("[access]\nclient = [{}]\n", for_own_logins.join(", "));
     text.extend(setup.registries.iter().map(Origin::to_toml));
     text
 }

@@ -23,6 +23,9 @@ pub use self::rules::{AccessRules, ImagePattern, Mode};
 use self::{proofs::Proofs, token::TokenKey};
 use crate::content::{Content, ContentError};
 
+/// Any proof counts that has not ended.
+const NO_TIME: Duration = Duration::ZERO;
+
 /// Decides who gets what.
 pub(crate) struct Access {
     rules: AccessRules,
@@ -74,7 +77,7 @@ impl Access {
     ) -> Result<(), Refusal> {
         match self.rules.mode(image) {
             Mode::Open => Ok(()),
-            Mode::Node => self.prove(image, wanted, None).await.map_err(Refusal::Origin),
+            Mode::Node => self.prove(image, wanted, None, NO_TIME).await.map(drop).map_err(Refusal::Origin),
             Mode::Client if token::bearer(headers).is_some_and(|token| self.key.is_valid(token, image)) => {
                 if let Some(wanted) = wanted {
                     self.proofs.note_manifest(image, wanted);
@@ -95,19 +98,22 @@ impl Access {
         wanted: Option<&Reference>,
         login: &ClientLogin,
     ) -> Result<Issued, ContentError> {
-        self.prove(image, wanted, Some(login)).await?;
-        Ok(Issued { token: self.key.issue(image, self.lifetime), lifetime: self.lifetime })
+        // A token ends with the proof that it was given for: who may pull no more has none for longer than that.
+        let lifetime = self.prove(image, wanted, Some(login), self.lifetime / 2).await?;
+        Ok(Issued { token: self.key.issue(image, lifetime), lifetime })
     }
 
-    /// The origin's word, just now or remembered.
+    /// The origin's word, remembered if it counts for longer than `at_least`, or just now. Tells for how long it counts.
     async fn prove(
         &self,
         image: &ImageName,
         wanted: Option<&Reference>,
         login: Option<&ClientLogin>,
-    ) -> Result<(), ContentError> {
-        if self.proofs.has(image, login) {
-            return Ok(());
+        at_least: Duration,
+    ) -> Result<Duration, ContentError> {
+        let left = self.proofs.left(image, login);
+        if left > at_least {
+            return Ok(left);
         }
         let wanted = wanted.cloned().or_else(|| self.proofs.manifest_of(image));
         let wanted = wanted.ok_or_else(|| {
@@ -118,7 +124,7 @@ impl Access {
         self.content.permission(image, &wanted, login).await?;
         self.proofs.remember(image, login, self.lifetime);
         self.proofs.note_manifest(image, &wanted);
-        Ok(())
+        Ok(self.lifetime)
     }
 }
 

@@ -33,10 +33,11 @@ impl Proofs {
         Self { key, memory: Mutex::default() }
     }
 
-    /// True when it was proved, and not too long ago.
-    pub(super) fn has(&self, image: &ImageName, login: Option<&ClientLogin>) -> bool {
+    /// For how long a proof from before still counts.
+    pub(super) fn left(&self, image: &ImageName, login: Option<&ClientLogin>) -> Duration {
         let proof = self.proof(image, login);
-        self.lock().until.get(&proof).is_some_and(|until| Instant::now() < *until)
+        let until = self.lock().until.get(&proof).copied();
+        until.map_or(Duration::ZERO, |until| until.saturating_duration_since(Instant::now()))
     }
 
     pub(super) fn remember(&self, image: &ImageName, login: Option<&ClientLogin>, lifetime: Duration) {

@@ -22,7 +22,7 @@ impl TokenKey {
 
     /// A token for pulls of one image until `lifetime` has passed.
     pub(super) fn issue(&self, image: &ImageName, lifetime: Duration) -> String {
-        let end = (since_epoch() + lifetime).as_secs().to_be_bytes();
+        let end = millis(since_epoch() + lifetime).to_be_bytes();
         let mut token = end.to_vec();
         token.extend(self.hash(&[&end, image.to_string().as_bytes()]));
         URL_SAFE_NO_PAD.encode(token)
@@ -32,7 +32,7 @@ impl TokenKey {
         let Ok(bytes) = URL_SAFE_NO_PAD.decode(token) else { return false };
         let Some((end, hash)) = bytes.split_first_chunk::<END_BYTES>() else { return false };
         let is_ours = self.keyed(&[end, image.to_string().as_bytes()]).verify_slice(hash).is_ok();
-        is_ours && u64::from_be_bytes(*end) > since_epoch().as_secs()
+        is_ours && u64::from_be_bytes(*end) > millis(since_epoch())
     }
 
     /// A hash that nobody without the key can make, of parts that can't be shifted against each other.
@@ -54,6 +54,10 @@ impl TokenKey {
 pub(super) fn bearer(headers: &HeaderMap) -> Option<&str> {
     let (scheme, token) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 fn since_epoch() -> Duration {

@@ -3,7 +3,7 @@
 use alloc::{string::String, vec::Vec};
 use core::fmt;
 
-use super::codec::{Reader, Wire, WireError, put_bytes, read_string};
+use super::codec::{Reader, Wire, WireError, put_bytes};
 use crate::bounds::{MAX_PASSWORD_BYTES, MAX_USERNAME_BYTES};
 
 /// A user and what proves it. Nothing that is written out for people shows the password.
@@ -29,8 +29,14 @@ impl Wire for ClientLogin {
 
     fn read(input: &mut Reader<'_>) -> Result<Self, WireError> {
         Ok(Self {
-            username: read_string(input, "user name", MAX_USERNAME_BYTES)?,
-            password: read_string(input, "password", MAX_PASSWORD_BYTES)?,
+            username: read_any(input, "user name", MAX_USERNAME_BYTES)?,
+            password: read_any(input, "password", MAX_PASSWORD_BYTES)?,
         })
     }
+}
+
+/// Unlike other texts on the wire, a password may have any character.
+fn read_any(input: &mut Reader<'_>, what: &'static str, max: usize) -> Result<String, WireError> {
+    let bytes = input.bytes(what, max)?;
+    core::str::from_utf8(bytes).map(String::from).map_err(|_| WireError::Invalid(what))
 }

@@ -15,6 +15,7 @@ mod corruption;
 mod kills;
 mod origin_down;
 mod origin_faults;
+mod own_logins;
 mod parts;
 mod path_prefix;
 mod peer_faults;

@@ -45,6 +45,7 @@ impl World {
             host: host.to_owned(),
             address: private_link.address(),
             login: Some((login().username, password.clone())),
+            for_own_logins: false,
         });
         let cluster = Cluster::logging(&storage, known.to_vec(), 1, 1).await;
         Self { cluster, hub, private, private_link, scratch, storage }
