@@ -119,15 +119,17 @@ impl Value for usize {
     }
 
     fn from_toml(value: &DeValue<'_>) -> Option<Self> {
-        value
-            .as_integer()
-            .filter(|number| number.radix() == 10)
-            .and_then(|number| Self::from_text(number.as_str()))
+        decimal(value).and_then(Self::from_text)
     }
 
     fn to_toml(&self) -> Option<toml::Value> {
         i64::try_from(*self).ok().map(Into::into)
     }
+}
+
+/// A number as flags would have it: TOML knows other bases.
+fn decimal<'a>(value: &'a DeValue<'_>) -> Option<&'a str> {
+    value.as_integer().filter(|number| number.radix() == 10).map(|number| number.as_str())
 }
 
 /// A number that may be nought, which then means "no limit".
@@ -143,10 +145,7 @@ impl Value for u64 {
     }
 
     fn from_toml(value: &DeValue<'_>) -> Option<Self> {
-        value
-            .as_integer()
-            .filter(|number| number.radix() == 10)
-            .and_then(|number| Self::from_text(number.as_str()))
+        decimal(value).and_then(Self::from_text)
     }
 
     fn to_toml(&self) -> Option<toml::Value> {
