@@ -21,6 +21,7 @@ pub mod metrics;
 pub mod mirror;
 pub mod node;
 pub mod query;
+pub mod reference;
 pub mod secure;
 pub mod server;
 pub mod store;

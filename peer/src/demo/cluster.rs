@@ -18,7 +18,10 @@ use tempfile::TempDir;
 use tokio::task::JoinError;
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::config::{Admin, Config, InputFile, Lane, Mirror, Registry, Shutdown, Swarm};
+use crate::{
+    config::{Admin, Config, InputFile, Lane, Mirror, Registry, Shutdown, Swarm},
+    reference::ImageReference,
+};
 
 use super::{
     image::{MadeImage, REPOSITORY, TAG},
@@ -26,7 +29,6 @@ use super::{
     origin::Origin,
     progress::{Progress, PullProgress},
     pull::{Pulled, pull},
-    reference::ImageReference,
     report::{DOCKER_HUB_URL, OriginReport, PeerReport, RegistryReport, Report, Sources},
 };
 

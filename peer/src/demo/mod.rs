@@ -12,7 +12,6 @@ mod origin;
 mod pace;
 mod progress;
 mod pull;
-mod reference;
 mod report;
 #[cfg(test)]
 mod tests;
@@ -20,5 +19,4 @@ mod tests;
 pub use cluster::{Demo, DemoError, Subject};
 pub use origin::{Origin, Part, Tally};
 pub use progress::Progress;
-pub use reference::{ImageReference, ReferenceError};
 pub use report::{OriginReport, PeerReport, RegistryReport, Report, Sources};
