@@ -1,5 +1,8 @@
-//! The admin page: is this node alive, is it ready, what does it do. Read-only, so it needs no credential.
+//! The admin page: is this node alive, is it ready, what does it do; and what it is to fetch ahead.
+//!
+//! There is no credential. So all but `preheat` is read-only, and that takes orders from this host alone.
 
+mod preheat;
 mod readiness;
 #[cfg(test)]
 mod tests;
@@ -17,13 +20,14 @@ use tokio_util::sync::CancellationToken;
 pub use self::readiness::{Condition, Readiness};
 use crate::{
     metrics::Metrics,
+    preheat::Preheat,
     server::{self, Connection, Limits},
 };
 
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 const METRICS: HeaderValue = HeaderValue::from_static(prometheus::TEXT_FORMAT);
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
-const PAGES: &str = "/healthz, /readyz, /metrics and /api/v1/status";
+const PAGES: &str = "/healthz, /readyz, /metrics, /api/v1/status and /api/v1/preheat";
 /// Scrapers and probes are few.
 const MAX_CONNECTIONS: usize = 64;
 
@@ -39,12 +43,18 @@ pub struct Admin {
     readiness: Readiness,
     registry: Registry,
     status: Arc<dyn StatusSource>,
+    preheat: Preheat,
 }
 
 impl Admin {
-    /// The page that shows these three.
-    pub fn new(readiness: Readiness, registry: Registry, status: Arc<dyn StatusSource>) -> Self {
-        Self { readiness, registry, status }
+    /// The page that shows these, and hands orders on to `preheat`.
+    pub fn new(
+        readiness: Readiness,
+        registry: Registry,
+        status: Arc<dyn StatusSource>,
+        preheat: Preheat,
+    ) -> Self {
+        Self { readiness, registry, status, preheat }
     }
 
     /// Answers on `listener` until `shutdown`.
@@ -86,7 +96,10 @@ type Page = Response<Full<Bytes>>;
 impl server::Handler for Admin {
     type Body = Full<Bytes>;
 
-    async fn handle(&self, request: Request<Incoming>, _: Connection) -> Page {
+    async fn handle(&self, request: Request<Incoming>, connection: Connection) -> Page {
+        if let Some(route) = preheat::Route::of(request.uri().path()) {
+            return route.answer(&self.preheat, request, &connection).await;
+        }
         let refusal = if !matches!(*request.method(), Method::GET | Method::HEAD) {
             (StatusCode::METHOD_NOT_ALLOWED, "read-only: GET and HEAD\n")
         } else if server::announces_body(request.headers()) {
@@ -94,11 +107,16 @@ impl server::Handler for Admin {
         } else {
             return self.answer(request.uri().path());
         };
-        let mut page = page(refusal.0, TEXT, refusal.1);
-        page.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
-        page.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
-        page
+        refuse(refusal.0, refusal.1, HeaderValue::from_static("GET, HEAD"))
     }
+}
+
+/// A refusal that ends the connection, as whatever body there is stays unread.
+fn refuse(status: StatusCode, why: impl Into<Bytes>, allowed: HeaderValue) -> Page {
+    let mut page = page(status, TEXT, why);
+    page.headers_mut().insert(header::ALLOW, allowed);
+    page.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    page
 }
 
 fn page(status: StatusCode, media_type: HeaderValue, body: impl Into<Bytes>) -> Page {

@@ -9,6 +9,7 @@ mod given_up;
 mod manifests;
 mod permission;
 mod prefetch;
+mod preheat;
 mod tags;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
@@ -189,7 +190,7 @@ impl Cluster {
 
 impl ContentError {
     /// True when asking another node makes no difference: the origin has spoken.
-    const fn is_final(&self) -> bool {
+    pub(crate) const fn is_final(&self) -> bool {
         matches!(self, Self::NotFound | Self::Denied(_))
     }
 }

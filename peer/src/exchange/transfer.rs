@@ -110,6 +110,33 @@ impl Fetching {
         let state = self.progress.wait_for(|state| state.end.is_some()).await.map_err(|_| gone())?;
         state.end.clone().unwrap_or_else(|| Err(gone()))
     }
+
+    /// Waits until the fetch has ended, and tells `arrived` how many bytes are verified whenever that changes.
+    ///
+    /// # Errors
+    /// With the reason, when it ended without the whole blob.
+    pub async fn end_telling(&mut self, arrived: impl Fn(u64)) -> Result<(), String> {
+        loop {
+            let (arrived_bytes, end) = {
+                let state = self.progress.borrow_and_update();
+                (state.arrived_bytes(), state.end.clone())
+            };
+            arrived(arrived_bytes);
+            if let Some(end) = end {
+                return end;
+            }
+            self.progress.changed().await.map_err(|_| gone())?;
+        }
+    }
+}
+
+impl Progress {
+    /// Length of the verified pieces. The last piece, which can be shorter, is taken for as long as the others.
+    fn arrived_bytes(&self) -> u64 {
+        let Some(partial) = &self.partial else { return 0 };
+        let geometry = partial.geometry();
+        (u64::from(self.have.count()) * u64::from(geometry.piece_bytes())).min(geometry.blob_bytes())
+    }
 }
 
 impl Drop for Fetching {

@@ -29,6 +29,7 @@ use crate::{
     lane::LaneListener,
     metrics::Metrics,
     mirror::Mirror,
+    preheat::Preheat,
     query::QueryServer,
     secure::Credentials,
     store::Store,
@@ -208,7 +209,8 @@ impl Ground {
             store: self.store,
             metrics: self.metrics.clone(),
         };
-        let page = Admin::new(readiness.clone(), self.registry, Arc::new(watcher.clone()));
+        let preheat = Preheat::new(Arc::new(cluster.clone()), serving.clone());
+        let page = Admin::new(readiness.clone(), self.registry, Arc::new(watcher.clone()), preheat);
         let prefetching = cluster.clone().prefetch(running.passed_manifests, serving.clone());
         let server = Mirror::new(Arc::new(cluster), config.for_mirror(), self.metrics.clone())
             .map_err(failed("make the key of the mirror's tokens"))?;

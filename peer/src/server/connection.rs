@@ -1,6 +1,6 @@
 //! One connection, from its first request to its end.
 
-use std::{convert::Infallible, future::poll_fn, sync::Arc, time::Duration};
+use std::{convert::Infallible, future::poll_fn, net::IpAddr, sync::Arc, time::Duration};
 
 use hyper::{server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -22,7 +22,9 @@ pub(super) async fn drive<H: Handler>(
     shutdown: CancellationToken,
     cut: CancellationToken,
 ) {
-    let context = Connection { flush: Arc::new(FlushGate::default()), cut: cut.clone() };
+    let ends = stream.peer_addr().and_then(|client| Ok((client.ip(), stream.local_addr()?.ip())));
+    let is_from_here = ends.is_ok_and(|(client, server)| is_from_here(client, server));
+    let context = Connection { flush: Arc::new(FlushGate::default()), cut: cut.clone(), is_from_here };
     let socket = Watched::new(stream, context.flush.clone(), limits.write_stall_timeout);
     let service = service_fn(move |request| {
         let (handler, context) = (handler.clone(), context.clone());
@@ -57,6 +59,11 @@ pub(super) async fn drive<H: Handler>(
     close::with_fin(socket.into_inner()).await;
 }
 
+/// A client of this host comes from a loopback address, or from the very address that it connected to.
+fn is_from_here(client: IpAddr, server: IpAddr) -> bool {
+    client.to_canonical().is_loopback() || client == server
+}
+
 fn builder(limits: &Limits) -> http1::Builder {
     let mut builder = http1::Builder::new();
     builder
@@ -64,4 +71,26 @@ fn builder(limits: &Limits) -> http1::Builder {
         .header_read_timeout(limits.header_timeout)
         .max_buf_size(MAX_BUFFER_BYTES);
     builder
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_from_here;
+
+    #[test]
+    fn only_this_host_is_here() {
+        for (client, server, expected) in [
+            ("127.0.0.1", "127.0.0.1", true),
+            ("127.0.0.7", "127.0.0.1", true),
+            ("::ffff:127.0.0.1", "::ffff:127.0.0.1", true),
+            ("::1", "::1", true),
+            ("10.0.0.5", "10.0.0.5", true),
+            ("10.0.0.6", "10.0.0.5", false),
+            ("::ffff:10.0.0.6", "::ffff:10.0.0.5", false),
+            ("fe80::1", "fe80::2", false),
+        ] {
+            let found = is_from_here(client.parse().unwrap(), server.parse().unwrap());
+            assert_eq!(found, expected, "{client} to {server}");
+        }
+    }
 }

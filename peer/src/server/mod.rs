@@ -69,6 +69,8 @@ pub(crate) struct Connection {
     pub(crate) flush: Arc<FlushGate>,
     /// Cancelled when the time for running answers is over: bodies end now.
     pub(crate) cut: CancellationToken,
+    /// Whether the client runs on this host.
+    pub(crate) is_from_here: bool,
 }
 
 /// Answers requests.
