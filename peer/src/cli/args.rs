@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use bytesize::ByteSize;
 use clap::{Args, Parser, Subcommand, builder::styling::AnsiColor, builder::styling::Styles};
 
+use super::preheat::PreheatArgs;
 use crate::{
     config::Flags,
     configure::{MirrorUrl, Runtime},
@@ -44,6 +45,9 @@ Example: shoal configure containerd --dry-run
 const IMPORT_EXAMPLE: &str = "\
 Example: shoal import --secrets-dir /etc/shoal/secrets >> /etc/shoal/seed.toml
 ";
+const PREHEAT_EXAMPLE: &str = "\
+Example: shoal preheat docker.io/library/debian:stable --from deployment.yaml
+";
 const KEY_EXAMPLE: &str = "\
 Example: shoal key new > cluster.key && shoal key member cluster.key > member.key
 ";
@@ -68,6 +72,9 @@ pub(super) enum Command {
     /// Show on this machine alone what Shoal does: a registry, a seed and several peers
     #[command(before_help = DEMO_EXAMPLE, help_template = TEMPLATE)]
     Demo(DemoArgs),
+    /// Have a node fetch images before anyone asks for them
+    #[command(before_help = PREHEAT_EXAMPLE, help_template = TEMPLATE)]
+    Preheat(PreheatArgs),
     /// Print the configuration that counts, and where each value comes from
     #[command(before_help = CONFIG_EXAMPLE, help_template = TEMPLATE)]
     Config(NodeArgs),

@@ -7,6 +7,7 @@ mod demo;
 mod exit;
 mod import;
 mod key;
+mod preheat;
 mod run;
 mod signals;
 #[cfg(test)]
@@ -41,6 +42,7 @@ fn dispatch(command: Command) -> Result<(), CliError> {
         Command::Config(args) => config::print(args),
         Command::Configure(args) => configure::configure(&args),
         Command::Import(args) => import::import(&args),
+        Command::Preheat(args) => preheat::preheat(&args),
         Command::Key { command: KeyCommand::New } => key::print_new(),
         Command::Key { command: KeyCommand::Member { file } } => key::print_member(&file),
     }

@@ -19,6 +19,7 @@ mod own_logins;
 mod parts;
 mod path_prefix;
 mod peer_faults;
+mod preheat;
 mod pull;
 mod real_image;
 mod registries;
