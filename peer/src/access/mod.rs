@@ -79,9 +79,6 @@ impl Access {
             Mode::Open => Ok(()),
             Mode::Node => self.prove(image, wanted, None, NO_TIME).await.map(drop).map_err(Refusal::Origin),
             Mode::Client if token::bearer(headers).is_some_and(|token| self.key.is_valid(token, image)) => {
-                if let Some(wanted) = wanted {
-                    self.proofs.note_manifest(image, wanted);
-                }
                 Ok(())
             }
             Mode::Client => {
