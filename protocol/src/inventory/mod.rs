@@ -157,22 +157,25 @@ impl Inventory {
     }
 
     /// The other live nodes that have `digest`, or part of it.
-    pub fn holders(&self, digest: &Digest) -> impl Iterator<Item = (NodeId, Holding)> + '_ {
+    pub fn holders(&self, digest: &Digest) -> impl Iterator<Item = (NodeId, Holding)> {
+        self.live_holders(digest).map(|(record, holding)| (record.node, holding))
+    }
+
+    fn live_holders(&self, digest: &Digest) -> impl Iterator<Item = (&NodeRecord, Holding)> {
         self.holders.of(digest).filter_map(|(slot, holding)| {
             let node = self.nodes.get(slot)?;
-            (node.presence == Presence::Live).then_some((node.record.node, holding))
+            (node.presence == Presence::Live).then_some((&node.record, holding))
         })
     }
 
     /// Who takes part in a blob: its seeds in order of ownership, and other live nodes that have it or part of it.
     pub fn members(&self, digest: &Digest) -> Members {
         let seeds = ownership::owners(digest.to_string().as_bytes(), &self.live_seeds());
-        let nodes = self.holders.of(digest).filter_map(|(slot, holding)| {
-            let node = self.nodes.get(slot)?;
-            let distance = Distance::between(&self.local.record.zone, &node.record.zone);
-            (node.presence == Presence::Live).then_some((node.record.node, holding, distance))
-        });
-        Members::choose(&self.local.record.node, seeds, nodes)
+        let me = &self.local.record;
+        let nodes = self
+            .live_holders(digest)
+            .map(|(record, holding)| (record.node, holding, Distance::between(&me.zone, &record.zone)));
+        Members::choose(&me.node, seeds, nodes)
     }
 
     /// Whether a node stands in this one's zone; near, while nothing is known of it.
