@@ -65,8 +65,8 @@ pub trait Blob: Send {
     fn read(self: Box<Self>, range: Range<u64>) -> BoxStream<'static, Result<Bytes, Interrupted>>;
 }
 
-/// Where the mirror gets what it serves. Every answer comes within a deadline.
-pub trait Content: Send + Sync + 'static {
+/// Where names and manifests are found. Every answer comes within a deadline.
+pub trait Manifests: Send + Sync + 'static {
     /// What `tag` stands for now.
     fn resolve<'a>(
         &'a self,
@@ -80,7 +80,10 @@ pub trait Content: Send + Sync + 'static {
         image: &'a ImageName,
         digest: &'a Digest,
     ) -> BoxFuture<'a, Result<Manifest, ContentError>>;
+}
 
+/// Where the mirror gets what it serves. Every answer comes within a deadline.
+pub trait Content: Manifests {
     /// The length of a blob.
     fn stat<'a>(
         &'a self,

@@ -28,7 +28,7 @@ use shoal_seed::{
 };
 
 use crate::{
-    content::{Blob, Content, ContentError, Manifest, Resolved},
+    content::{Blob, Content, ContentError, Manifest, Manifests, Resolved},
     exchange::ExchangeHandle,
     inventory::InventoryHandle,
     metrics::Metrics,
@@ -218,7 +218,7 @@ fn nonsense(node: NodeId) -> ContentError {
     ContentError::NotHere(format!("node {node} answered another question"))
 }
 
-impl Content for Cluster {
+impl Manifests for Cluster {
     fn resolve<'a>(
         &'a self,
         image: &'a ImageName,
@@ -234,7 +234,9 @@ impl Content for Cluster {
     ) -> BoxFuture<'a, Result<Manifest, ContentError>> {
         Box::pin(self.find_manifest(image, digest, Asker::Anyone))
     }
+}
 
+impl Content for Cluster {
     fn stat<'a>(
         &'a self,
         image: &'a ImageName,

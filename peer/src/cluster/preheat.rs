@@ -1,34 +1,15 @@
 //! Content that this node is told to have before anyone asks for it.
 
 use futures::future::BoxFuture;
-use shoal_protocol::{
-    digest::Digest,
-    reference::{ImageName, Tag},
-};
+use shoal_protocol::{digest::Digest, reference::ImageName};
 
-use super::{Asker, Cluster};
+use super::Cluster;
 use crate::{
-    content::{ContentError, Manifest, Resolved},
+    content::ContentError,
     preheat::{Arrived, Source},
 };
 
 impl Source for Cluster {
-    fn resolve<'a>(
-        &'a self,
-        image: &'a ImageName,
-        tag: &'a Tag,
-    ) -> BoxFuture<'a, Result<Resolved, ContentError>> {
-        Box::pin(self.resolve_tag(image, tag, Asker::Anyone))
-    }
-
-    fn manifest<'a>(
-        &'a self,
-        image: &'a ImageName,
-        digest: &'a Digest,
-    ) -> BoxFuture<'a, Result<Manifest, ContentError>> {
-        Box::pin(self.find_manifest(image, digest, Asker::Anyone))
-    }
-
     fn holds(&self, digest: &Digest) -> bool {
         self.parts().store.info(digest).is_some()
     }

@@ -17,7 +17,7 @@ use shoal_protocol::{
 use tokio::sync::Semaphore;
 
 use super::source::{Arrived, Source};
-use crate::content::{ContentError, Manifest, Resolved};
+use crate::content::{ContentError, Manifest, Manifests, Resolved};
 
 /// A place for every blob of a test.
 const ALL: usize = 10_000;
@@ -107,7 +107,7 @@ impl Memory {
     }
 }
 
-impl Source for Memory {
+impl Manifests for Memory {
     fn resolve<'a>(
         &'a self,
         image: &'a ImageName,
@@ -131,7 +131,9 @@ impl Source for Memory {
             Ok(Manifest { media_type: MEDIA_TYPE.into(), digest: *digest, bytes })
         })
     }
+}
 
+impl Source for Memory {
     fn holds(&self, digest: &Digest) -> bool {
         self.held.lock().unwrap().contains(digest)
     }

@@ -23,7 +23,7 @@ use shoal_protocol::{
 };
 use tokio::sync::Semaphore;
 
-use crate::content::{Blob, Content, ContentError, Interrupted, Manifest, Resolved};
+use crate::content::{Blob, Content, ContentError, Interrupted, Manifest, Manifests, Resolved};
 
 /// How a blob ends once it has given `after_bytes`.
 #[derive(Clone)]
@@ -147,7 +147,7 @@ fn manifest(media_type: &str, document: &[u8]) -> Manifest {
     }
 }
 
-impl Content for Memory {
+impl Manifests for Memory {
     fn resolve<'a>(
         &'a self,
         image: &'a ImageName,
@@ -164,7 +164,9 @@ impl Content for Memory {
     ) -> BoxFuture<'a, Result<Manifest, ContentError>> {
         self.look_up(Some(digest), self.manifests.get(digest).cloned()).boxed()
     }
+}
 
+impl Content for Memory {
     fn stat<'a>(&'a self, _: &'a ImageName, digest: &'a Digest) -> BoxFuture<'a, Result<u64, ContentError>> {
         self.look_up(Some(digest), self.blobs.get(digest).map(|stored| stored.bytes.len() as u64)).boxed()
     }
