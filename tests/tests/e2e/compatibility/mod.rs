@@ -83,10 +83,20 @@ async fn break_connections(world: &World, contenders: &mut [Contender]) {
         world.hold_origins_after(HOLD_AFTER_BYTES);
         let breaks = async {
             part_of_a_layer_on(&links).await;
-            links.iter().for_each(|link| link.break_connections());
+            break_each_once(&links);
             world.hold_origins_after(0);
         };
         tokio::join!(try_all(world, batch, Cell::Broken), breaks);
+    }
+}
+
+/// Runtimes that share a link share a break: a second one would meet what they opened after the first, and a runtime
+/// whose second connection breaks, too, may well go to the registry.
+fn break_each_once(links: &[Arc<Relay>]) {
+    for (at, link) in links.iter().enumerate() {
+        if !links[..at].iter().any(|earlier| Arc::ptr_eq(earlier, link)) {
+            link.break_connections();
+        }
     }
 }
 
