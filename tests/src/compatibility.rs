@@ -36,13 +36,17 @@ pub enum Cell {
     Short,
     /// The mirror answers 404 to all that is asked.
     Absent,
+    /// Nobody tells the mirror in time whether there is what is asked for.
+    Mute,
+    /// The mirror takes no more connections, and answers 503.
+    Full,
     /// Nothing listens where the mirror should be.
     Down,
 }
 
 impl Cell {
     /// All, in the order of the table.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::Tag,
         Self::Digest,
         Self::Private,
@@ -50,6 +54,8 @@ impl Cell {
         Self::Broken,
         Self::Short,
         Self::Absent,
+        Self::Mute,
+        Self::Full,
         Self::Down,
     ];
 
@@ -63,6 +69,8 @@ impl Cell {
             Self::Broken => "broken",
             Self::Short => "short",
             Self::Absent => "absent",
+            Self::Mute => "mute",
+            Self::Full => "full",
             Self::Down => "down",
         }
     }
@@ -76,6 +84,8 @@ impl Cell {
             Self::Broken => "connection breaks in a layer",
             Self::Short => "layer ends short",
             Self::Absent => "Shoal answers 404",
+            Self::Mute => "Shoal finds nothing in time",
+            Self::Full => "Shoal answers 503",
             Self::Down => "Shoal is down",
         }
     }
@@ -240,6 +250,6 @@ mod tests {
         };
         let table = table(&[row]);
         let last = table.lines().last().unwrap();
-        assert_eq!(last, "| runtime 1.2 | somehow | Shoal | – | – | – | – | – | – | registry |");
+        assert_eq!(last, "| runtime 1.2 | somehow | Shoal | – | – | – | – | – | – | – | – | registry |");
     }
 }

@@ -17,6 +17,7 @@ pub mod cluster;
 pub mod compatibility;
 pub mod containerd;
 pub mod cri;
+pub mod crowd;
 pub mod debian;
 pub mod docker;
 pub mod fixtures;

@@ -12,6 +12,8 @@ use std::{sync::Arc, time::Duration};
 use futures::future::join_all;
 use shoal_tests::{
     compatibility::{Cell, Outcome, Row, publish},
+    crowd::Crowd,
+    process::Signal,
     relay::Relay,
     wait::attempt,
 };
@@ -39,6 +41,8 @@ async fn every_runtime_pulls_through_shoal_and_goes_on_without_it() {
     }
     contenders.iter().for_each(|contender| assert_all_through(&contender.row));
     break_connections(&world, &mut contenders).await;
+    crowd_out(&world, &mut contenders).await;
+    stand_still(&mut world, &mut contenders).await;
     end_short(&mut world, &mut contenders).await;
     // The seed is gone for good: the peer has nothing of what is asked from now on.
     try_all(&world, &mut contenders, Cell::Absent).await;
@@ -61,7 +65,7 @@ fn assert_all_through(row: &Row) {
 fn assert_goes_on(row: &Row) {
     use Outcome::{Chance, Direct, RestDirect, RestThrough};
     let what = row.what();
-    for cell in [Cell::Absent, Cell::Down] {
+    for cell in [Cell::Absent, Cell::Mute, Cell::Full, Cell::Down] {
         assert_eq!(row.outcome(cell), Some(Direct), "{what}: {cell:?}");
     }
     if row.runtime == "containerd" {
@@ -88,6 +92,22 @@ async fn break_connections(world: &World, contenders: &mut [Contender]) {
         };
         tokio::join!(try_all(world, batch, Cell::Broken), breaks);
     }
+}
+
+/// Fills the mirror with clients before every runtime pulls.
+async fn crowd_out(world: &World, contenders: &mut [Contender]) {
+    // What runtimes kept open would still be answered.
+    break_each_once(&links(contenders));
+    let crowd = Crowd::fill(world.peer().mirror()).await;
+    try_all(world, contenders, Cell::Full).await;
+    drop(crowd);
+}
+
+/// Stops the seed, but leaves its connections, while every runtime pulls.
+async fn stand_still(world: &mut World, contenders: &mut [Contender]) {
+    world.cluster.seeds[0].process().signal(Signal::Stop);
+    try_all(world, contenders, Cell::Mute).await;
+    world.cluster.seeds[0].process().signal(Signal::Cont);
 }
 
 /// Runtimes that share a link share a break: a second one would meet what they opened after the first, and a runtime
