@@ -7,6 +7,7 @@
 //!
 //! Logins are neither kept nor logged. What is remembered of a proof is a keyed hash of it.
 
+mod apart;
 mod proofs;
 mod rules;
 mod token;
@@ -19,6 +20,7 @@ use shoal_protocol::{
     wire::ClientLogin,
 };
 
+pub(crate) use self::apart::Apart;
 pub use self::rules::{AccessRules, ImagePattern, Mode};
 use self::{proofs::Proofs, token::TokenKey};
 use crate::content::{Content, ContentError};

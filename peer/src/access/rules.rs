@@ -38,6 +38,11 @@ impl AccessRules {
         Self { rules: rules.chain(client.iter().map(with(Mode::Client))).collect() }
     }
 
+    /// True when some images are not for everyone.
+    pub fn restrict_any(&self) -> bool {
+        self.rules.iter().any(|(_, mode)| *mode != Mode::Open)
+    }
+
     /// Who may have that image.
     pub fn mode(&self, image: &ImageName) -> Mode {
         let fitting = self.rules.iter().filter(|(pattern, _)| pattern.fits(image));

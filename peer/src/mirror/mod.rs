@@ -27,7 +27,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::handler::MirrorHandler;
 use crate::{
-    access::{Access, AccessRules},
+    access::{Access, AccessRules, Apart},
     content::Content,
     metrics::Metrics,
     server,
@@ -83,6 +83,7 @@ impl Mirror {
         metrics: Metrics,
     ) -> Result<Self, getrandom::Error> {
         let access = Access::new(config.access.clone(), config.proof_lifetime, Arc::clone(&content))?;
+        let content = if config.access.restrict_any() { Arc::new(Apart::new(content)) } else { content };
         Ok(Self { handler: MirrorHandler { access: Arc::new(access), content, config, metrics } })
     }
 

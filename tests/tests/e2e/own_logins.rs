@@ -6,6 +6,7 @@ use shoal_tests::{
     cluster::Cluster,
     containerd::{Containerd, Settings, Version},
     cri::Login,
+    http,
     image::{Content, Layer, Manifest, architecture},
     push::Pusher,
     registry::{Access, Registry, login},
@@ -109,8 +110,24 @@ async fn a_pods_own_pull_secret_decides() {
         assert!(refused.is_err(), "{version:?}: a wrong secret, with the layer on the node");
         assert_eq!(world.served_bytes(&repository), served_before, "{version:?}");
     }
+    assert_no_way_around(&world).await;
     for node in world.cluster.nodes() {
         let log = node.log();
         assert!(!log.contains("swordfish") && !log.contains("sardine"), "{} logs a password", node.name());
+    }
+}
+
+/// A private layer that is on the node is not given to whoever asks for it in a repository that is open.
+async fn assert_no_way_around(world: &World) {
+    let private = world.push("private").await;
+    let containerd = world.containerd(Version::V1_7).await;
+    containerd.pull_with(&login(), &format!("{HOST}/private:v1")).await.unwrap();
+    let peer = &world.cluster.peers[0];
+    let layer = &private.largest().digest;
+    peer.blob_file(layer).await;
+    for path in [format!("blobs/{layer}"), format!("manifests/{}", private.digest)] {
+        let url = peer.url(&format!("open/{path}"));
+        let status = http::client().get(url).send().await.unwrap().status();
+        assert_eq!(status, 404, "{path}, private, in an open repository");
     }
 }

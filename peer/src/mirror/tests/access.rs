@@ -3,6 +3,7 @@
 use std::{sync::atomic::Ordering, time::Duration};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
+use serde_json::json;
 
 use super::{
     Running,
@@ -29,11 +30,17 @@ async fn mirror(content: Memory, remember: Duration) -> Running {
 
 fn content() -> Memory {
     Memory::default()
-        .tag(IMAGE, "v1", TYPE, b"{}")
+        .tag(IMAGE, "v1", TYPE, document(&noise(100)).as_bytes())
         .tag("registry.example:5000/other", "v1", TYPE, b"{}")
         .tag("docker.io/team/app", "v1", TYPE, b"{}")
         .blob(&noise(100))
         .allows(IMAGE, "ann")
+}
+
+/// A manifest of an image of one blob.
+fn document(blob: &[u8]) -> String {
+    let listed = json!({ "digest": digest(blob).to_string(), "size": blob.len() });
+    json!({ "config": listed, "layers": [] }).to_string()
 }
 
 /// The realm of a challenge, as the path and query on the mirror itself.
@@ -131,6 +138,29 @@ async fn a_token_is_for_one_repository_and_a_short_time() {
     };
     tokio::time::timeout(PATIENCE, ended).await.expect("the token ends");
     assert_eq!(by_get(&mirror, &realm, "ann:hers").await.head.status, 401, "revoked by now");
+}
+
+#[tokio::test]
+async fn what_is_private_does_not_leave_through_another_repository() {
+    let theirs = noise(100);
+    let shared = document(&theirs);
+    let content = content().tag("docker.io/team/sharing", "v1", TYPE, shared.as_bytes());
+    let mirror = mirror(content, Duration::from_secs(60)).await;
+    let status = async |method: &'static str, target: &str| {
+        ask(mirror.address, method, &format!("/v2/{target}?ns=docker.io"), &[]).await.head.status
+    };
+    assert_eq!(ask(mirror.address, "GET", PUBLIC, &[]).await.head.status, 200);
+
+    let (blob, manifest) = (digest(&theirs), digest(shared.as_bytes()));
+    for method in ["HEAD", "GET"] {
+        assert_eq!(status(method, &format!("team/app/blobs/{blob}")).await, 404, "{method} a private layer");
+        let private = format!("team/app/manifests/{manifest}");
+        assert_eq!(status(method, &private).await, 404, "{method} a private manifest");
+    }
+    // Of a repository that has it too, it is no secret.
+    assert_eq!(status("GET", "team/sharing/manifests/v1").await, 200);
+    assert_eq!(status("HEAD", &format!("team/sharing/blobs/{blob}")).await, 200);
+    assert_eq!(status("GET", &format!("team/sharing/blobs/{blob}")).await, 200);
 }
 
 #[tokio::test]
