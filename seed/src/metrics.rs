@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use prometheus::{HistogramOpts, HistogramVec, IntCounter, IntCounterVec, Opts, Registry};
 
+use crate::signatures::{SignatureMode, Verdict};
+
 /// Counters of everything between a seed and origins. Cheap to clone.
 #[derive(Clone)]
 pub struct OriginMetrics {
@@ -13,6 +15,7 @@ pub struct OriginMetrics {
     resumes: IntCounterVec,
     corrupt: IntCounterVec,
     stale_tags: IntCounter,
+    signatures: IntCounterVec,
 }
 
 /// What a request to an origin is for.
@@ -24,6 +27,7 @@ pub(crate) enum Kind {
     Blob,
     Token,
     Permission,
+    Signature,
 }
 
 impl Kind {
@@ -35,6 +39,7 @@ impl Kind {
             Self::Blob => "blob",
             Self::Token => "token",
             Self::Permission => "permission",
+            Self::Signature => "signature",
         }
     }
 }
@@ -80,6 +85,11 @@ impl OriginMetrics {
                 "shoal_tag_stale_answers_total",
                 "Tags answered from memory because the origin could not be asked.",
             )?,
+            signatures: counter(
+                "shoal_signature_verdicts_total",
+                "Manifests and tags asked of this seed for which a policy wants signatures, by what was found.",
+                &["policy", "verdict"],
+            )?,
         };
         registry.register(Box::new(metrics.request_seconds.clone()))?;
         registry.register(Box::new(metrics.stale_tags.clone()))?;
@@ -108,5 +118,8 @@ impl OriginMetrics {
 
     pub(crate) fn answered_stale(&self) {
         self.stale_tags.inc();
+    }
+    pub(crate) fn judged(&self, policy: SignatureMode, verdict: &Verdict) {
+        self.signatures.with_label_values(&[&*policy.to_string(), verdict.name()]).inc();
     }
 }

@@ -7,10 +7,12 @@ use shoal_protocol::reference::RegistryHost;
 
 mod endpoint;
 mod login;
+mod pattern;
 mod secret;
 
 pub use endpoint::{Endpoint, EndpointError};
 pub use login::{DockerConfigPlace, HelperName, HelperNameError};
+pub use pattern::ImagePattern;
 pub use secret::Secret;
 
 /// One registry that a seed may ask.

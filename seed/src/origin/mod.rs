@@ -26,6 +26,7 @@ use crate::{
     metrics::{Kind, OriginMetrics},
 };
 
+mod artifacts;
 mod ask;
 mod auth;
 mod blob;

@@ -13,6 +13,7 @@ mod pulls;
 mod quirks;
 mod raw;
 mod redirects;
+mod signatures;
 mod support;
 mod table;
 mod tls;
