@@ -46,6 +46,9 @@ pub enum ContentError {
     /// The origin, or Shoal's own allow-list, denies it.
     #[error("access denied: {0}")]
     Denied(String),
+    /// A policy requires a signature, and it has none that counts.
+    #[error("{0}")]
+    Unsigned(String),
     /// This node has reached a bound.
     #[error("this node is busy: {0}")]
     Overloaded(&'static str),

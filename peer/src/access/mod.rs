@@ -21,7 +21,7 @@ use shoal_protocol::{
 };
 
 pub(crate) use self::apart::Apart;
-pub use self::rules::{AccessRules, ImagePattern, Mode};
+pub use self::rules::{AccessRules, Mode};
 use self::{proofs::Proofs, token::TokenKey};
 use crate::content::{Content, ContentError};
 

@@ -1,8 +1,9 @@
 use std::time::Duration;
 
 use shoal_protocol::reference::ImageName;
+use shoal_seed::config::ImagePattern;
 
-use super::{AccessRules, ImagePattern, Mode, token::TokenKey};
+use super::{AccessRules, Mode, token::TokenKey};
 
 fn image(registry: &str, repository: &str) -> ImageName {
     ImageName { registry: registry.parse().unwrap(), repository: repository.parse().unwrap() }

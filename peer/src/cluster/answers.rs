@@ -61,6 +61,11 @@ impl Cluster {
     /// A peer gives what it has, and asks nobody.
     async fn answer_as_peer(&self, query: Query) -> Answer {
         let answer = match query {
+            Query::Manifest { image, digest }
+                if self.is_guarded(&image) && !self.is_admitted(&image, &digest) =>
+            {
+                None
+            }
             Query::Manifest { digest, .. } => self.stored_manifest(&digest).await.map(|manifest| {
                 Answer::Manifest { media_type: manifest.media_type, bytes: manifest.bytes.into() }
             }),
@@ -76,7 +81,7 @@ impl Cluster {
 const fn refusal(error: &ContentError) -> Refusal {
     match error {
         ContentError::NotFound => Refusal::NotFound,
-        ContentError::Denied(_) => Refusal::Denied,
+        ContentError::Denied(_) | ContentError::Unsigned(_) => Refusal::Denied,
         ContentError::NotHere(_) => Refusal::OriginFailed,
         ContentError::Overloaded(_) => Refusal::Busy,
     }

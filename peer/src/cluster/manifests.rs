@@ -20,8 +20,22 @@ use crate::{
 const DEFAULT_MEDIA_TYPE: &str = "application/vnd.oci.image.manifest.v1+json";
 
 impl Cluster {
-    /// The manifest of that digest, from the nearest place that has it.
+    /// The manifest of that digest, if its signatures are as a policy wants them.
     pub(super) async fn find_manifest(
+        &self,
+        image: &ImageName,
+        digest: &Digest,
+        asker: Asker,
+    ) -> Result<Manifest, ContentError> {
+        match self.is_guarded(image) {
+            false => self.find_anywhere(image, digest, asker).await,
+            // Boxed, so that it takes no room in the futures of all who ask for manifests that are not guarded.
+            true => Box::pin(self.find_guarded_manifest(image, digest, asker)).await,
+        }
+    }
+
+    /// The manifest of that digest, from the nearest place that has it.
+    pub(super) async fn find_anywhere(
         &self,
         image: &ImageName,
         digest: &Digest,
@@ -84,7 +98,7 @@ impl Cluster {
         Ok(self.keep(manifest).await)
     }
 
-    async fn ask_for_manifest(
+    pub(super) async fn ask_for_manifest(
         &self,
         node: NodeId,
         image: &ImageName,
@@ -105,7 +119,7 @@ impl Cluster {
     }
 
     /// Stores a manifest and tells the others. One that can't be stored is served all the same.
-    async fn keep(&self, manifest: Manifest) -> Manifest {
+    pub(super) async fn keep(&self, manifest: Manifest) -> Manifest {
         let (store, kept) = (self.parts().store.clone(), manifest.clone());
         let stored =
             spawn_blocking(move || store.put(&kept.digest, Some(&kept.media_type), &kept.bytes)).await;

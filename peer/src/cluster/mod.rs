@@ -3,6 +3,7 @@
 //! Each kind of content climbs the same ladder: this node's store, nodes that have it, the seeds in the order of
 //! ownership. A seed that stands at the top of its own ladder, or is asked by another seed, asks the origin.
 
+mod admitted;
 mod answers;
 mod blobs;
 mod given_up;
@@ -10,6 +11,7 @@ mod manifests;
 mod permission;
 mod prefetch;
 mod preheat;
+mod signatures;
 mod tags;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
@@ -23,6 +25,7 @@ use shoal_protocol::{
 };
 use shoal_seed::{
     origin::{OriginError, Origins},
+    signatures::{SignatureRules, Signatures},
     single_flight::SingleFlight,
     tags::Tags,
 };
@@ -36,9 +39,11 @@ use crate::{
     store::Store,
     swarm::SwarmHandle,
 };
+use admitted::Admitted;
 use given_up::GivenUp;
 
 pub use prefetch::{PassedManifests, PrefetchQueue};
+pub use signatures::StoredParents;
 pub use tags::StoredTags;
 
 /// A node that has the content answers at once. Two of these and two of [`SEED_TIMEOUT`] stay within what the mirror
@@ -63,6 +68,8 @@ pub struct ClusterParts {
     pub exchange: ExchangeHandle,
     /// What is counted.
     pub metrics: Metrics,
+    /// Which images need a signature.
+    pub signatures: SignatureRules,
     /// On a seed: what it asks origins with.
     pub origin: Option<OriginParts>,
     /// Where manifests go whose blobs are fetched ahead of the runtime, if they are.
@@ -76,6 +83,8 @@ pub struct OriginParts {
     pub origins: Arc<Origins>,
     /// What tags stand for.
     pub tags: Arc<Tags>,
+    /// What is handed out only with a signature.
+    pub signatures: Arc<Signatures>,
 }
 
 /// Everything that the cluster has. Cheap to clone.
@@ -87,6 +96,9 @@ pub struct Cluster {
 struct Shared {
     parts: ClusterParts,
     manifests: SingleFlight<(ImageName, Digest), Result<Manifest, ContentError>>,
+    /// The same for manifests whose signatures matter, which end among the former.
+    guarded: SingleFlight<(ImageName, Digest), Result<Manifest, ContentError>>,
+    admitted: Admitted,
     given_up: GivenUp,
 }
 
@@ -110,7 +122,8 @@ enum Owner {
 impl Cluster {
     /// The cluster as its parts show it.
     pub fn new(parts: ClusterParts) -> Self {
-        let shared = Shared { parts, manifests: SingleFlight::new(), given_up: GivenUp::default() };
+        let (manifests, guarded, admitted, given_up) = Default::default();
+        let shared = Shared { parts, manifests, guarded, admitted, given_up };
         Self { shared: Arc::new(shared) }
     }
 
@@ -177,7 +190,7 @@ impl Cluster {
             match error {
                 QueryError::Refused { refusal: Refusal::NotFound, .. } => ContentError::NotFound,
                 QueryError::Refused { refusal: Refusal::Denied, .. } => ContentError::Denied(
-                    "the origin refused the seed, or the seed does not ask this registry".to_owned(),
+                    "the origin refused the seed, the seed does not ask this registry, or a policy of its wants a signature".to_owned(),
                 ),
                 QueryError::Refused { refusal: Refusal::Busy, .. } => {
                     ContentError::Overloaded("the seed has too much to do")
@@ -191,7 +204,7 @@ impl Cluster {
 impl ContentError {
     /// True when asking another node makes no difference: the origin has spoken.
     pub(crate) const fn is_final(&self) -> bool {
-        matches!(self, Self::NotFound | Self::Denied(_))
+        matches!(self, Self::NotFound | Self::Denied(_) | Self::Unsigned(_))
     }
 }
 

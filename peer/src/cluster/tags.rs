@@ -32,15 +32,20 @@ impl Cluster {
         let ask = |owner| async move {
             match owner {
                 Owner::Me(origin) => match origin.tags.resolve(image, tag).await {
-                    Ok(resolved) => Ok(Resolved {
-                        media_type: resolved.descriptor.media_type,
-                        digest: resolved.descriptor.digest,
-                        size_bytes: resolved.descriptor.size_bytes,
-                        stale: resolved.stale,
-                    }),
+                    Ok(resolved) => {
+                        Box::pin(self.judge_tag(&origin, image, &resolved.descriptor.digest)).await?;
+                        Ok(Resolved {
+                            media_type: resolved.descriptor.media_type,
+                            digest: resolved.descriptor.digest,
+                            size_bytes: resolved.descriptor.size_bytes,
+                            stale: resolved.stale,
+                        })
+                    }
                     Err(error) => Err(origin_failed(&error)),
                 },
-                Owner::Seed(node) => self.ask_for_tag(node, image, tag).await,
+                Owner::Seed(node) => {
+                    self.ask_for_tag(node, image, tag).await.map_err(|error| self.refused(image, error))
+                }
             }
         };
         self.ask_owners(&image.to_string(), asker, ask).await

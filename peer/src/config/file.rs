@@ -10,8 +10,8 @@ use toml::{
 use super::{
     layers::{Effective, Filled},
     problem::{Place, Problem, Spot, without_login},
-    settings::{ENTRY_SETTINGS, LIST_KEY, SETTINGS},
-    table::Setting,
+    settings::{LIST_KEYS, Registry, SETTINGS, Signature},
+    table::{Entry, Setting},
 };
 
 /// Takes over what the file at `path` says; its text is `content`.
@@ -40,7 +40,8 @@ impl Reader<'_> {
     fn root(&mut self, effective: &mut Effective, root: &DeTable<'_>) {
         for (key, value) in in_order(root) {
             match key.get_ref().as_ref() {
-                LIST_KEY => self.list(effective, value),
+                Registry::KEY => self.list(&mut effective.registries, value),
+                Signature::KEY => self.list(&mut effective.signatures, value),
                 section if sections().contains(section) => match value.get_ref().as_table() {
                     Some(table) => self.table(&mut effective.node, SETTINGS, section, table),
                     None => self.wrong_type(key, value, &format!("a table: [{section}]")),
@@ -50,20 +51,20 @@ impl Reader<'_> {
         }
     }
 
-    fn list(&mut self, effective: &mut Effective, value: &Spanned<DeValue<'_>>) {
-        effective.registries.clear();
+    fn list<T: Entry>(&mut self, list: &mut Vec<Filled<T>>, value: &Spanned<DeValue<'_>>) {
+        list.clear();
         let entries = value.get_ref().as_array();
         let is_table = |entry: &Spanned<DeValue<'_>>| entry.get_ref().is_table();
         let Some(entries) = entries.filter(|entries| entries.iter().all(is_table)) else {
-            let help = format!("expected tables, each under its own [[{LIST_KEY}]]");
-            return self.report(&value.span(), format!("`{LIST_KEY}` is not a list of tables"), help);
+            let help = format!("expected tables, each under its own [[{}]]", T::KEY);
+            return self.report(&value.span(), format!("`{}` is not a list of tables", T::KEY), help);
         };
         for (span, table) in
             entries.iter().filter_map(|entry| Some((entry.span(), entry.get_ref().as_table()?)))
         {
             let mut entry = Filled { place: Some(self.place(&span)), ..Filled::default() };
-            self.table(&mut entry, ENTRY_SETTINGS, "", table);
-            effective.registries.push(entry);
+            self.table(&mut entry, T::SETTINGS, "", table);
+            list.push(entry);
         }
     }
 
@@ -148,7 +149,7 @@ fn advice<T>(name: &str, section: &str, settings: &'static [Setting<T>]) -> Stri
     let is_root = settings.iter().any(|setting| setting.key.contains('.')) && section.is_empty();
     if is_root {
         known.extend(sections());
-        known.push(LIST_KEY);
+        known.extend(LIST_KEYS);
     }
     if let Some(near) = nearest(name, known.iter().copied()) {
         return format!("did you mean `{near}`?");

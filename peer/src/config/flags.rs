@@ -3,8 +3,8 @@
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches, error::Error};
 
 use super::{
-    settings::{Config, ENTRY_SETTINGS, LIST_DOC, LIST_KEY, SETTINGS},
-    table::Setting,
+    settings::{Config, LIST_KEYS, Registry, SETTINGS, Signature},
+    table::{Entry, Setting},
 };
 
 /// Flags that most first steps take: the only ones in the short help.
@@ -14,7 +14,8 @@ const COMMON: [&str; 5] = ["data_dir", "cluster_key_file", "zone", "mirror.liste
 #[derive(Clone, Debug, Default)]
 pub struct Flags {
     values: Vec<(&'static str, String)>,
-    registries: Vec<String>,
+    /// Tables of lists, each with the list's key.
+    entries: Vec<(&'static str, String)>,
 }
 
 impl Flags {
@@ -22,8 +23,8 @@ impl Flags {
         self.values.iter().find(|(known, _)| *known == key).map(|(_, text)| text.as_str())
     }
 
-    pub(super) fn registries(&self) -> impl Iterator<Item = &str> {
-        self.registries.iter().map(String::as_str)
+    pub(super) fn entries(&self, key: &str) -> impl Iterator<Item = &str> {
+        self.entries.iter().filter(move |(known, _)| *known == key).map(|(_, text)| text.as_str())
     }
 }
 
@@ -31,7 +32,7 @@ impl Args for Flags {
     fn augment_args(command: Command) -> Command {
         let defaults = Config::default();
         let settings = SETTINGS.iter().map(|setting| flag(setting, &defaults));
-        command.args(settings).arg(registry_flag())
+        command.args(settings).arg(entry_flag::<Registry>()).arg(entry_flag::<Signature>())
     }
 
     fn augment_args_for_update(command: Command) -> Command {
@@ -51,7 +52,11 @@ impl FromArgMatches for Flags {
             .iter()
             .filter_map(|setting| Some((setting.key, matches.get_one::<String>(setting.key)?.clone())));
         self.values = given.collect();
-        self.registries = matches.get_many(LIST_KEY).into_iter().flatten().cloned().collect();
+        let entries = LIST_KEYS.iter().flat_map(|key| {
+            let texts = matches.get_many::<String>(key).into_iter().flatten();
+            texts.map(|text| (*key, text.clone()))
+        });
+        self.entries = entries.collect();
         Ok(())
     }
 }
@@ -72,14 +77,17 @@ fn flag(setting: &'static Setting<Config>, defaults: &Config) -> Arg {
         .long_help(format!("{help}\n\n{default}[env: {}]", setting.variable()))
 }
 
-fn registry_flag() -> Arg {
-    let keys: Vec<&str> = ENTRY_SETTINGS.iter().map(|setting| setting.key).collect();
-    let doc = LIST_DOC.iter().map(|line| line.trim()).collect::<Vec<_>>().join(" ");
-    let form = "Written \"host=ghcr.io endpoints=https://one,https://two\"; keys:";
-    Arg::new(LIST_KEY)
-        .long(LIST_KEY)
+fn entry_flag<T: Entry>() -> Arg {
+    let keys: Vec<&str> = T::SETTINGS.iter().map(|setting| setting.key).collect();
+    let doc = T::DOC.iter().map(|line| line.trim()).collect::<Vec<_>>().join(" ");
+    let (example, keys) = (T::EXAMPLE, keys.join(", "));
+    Arg::new(T::KEY)
+        .long(T::KEY)
         .value_name("KEY=VALUE …")
         .action(ArgAction::Append)
         .hide_short_help(true)
-        .help(format!("{doc} {form} {}\n\n[env: SHOAL_REGISTRY, with ';' between two]", keys.join(", ")))
+        .help(format!(
+            "{doc} Written \"{example}\"; keys: {keys}\n\n[env: {}, with ';' between two]",
+            T::variable()
+        ))
 }

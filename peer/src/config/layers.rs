@@ -10,8 +10,8 @@ use super::{
     file::{self, nearest},
     flags::Flags,
     problem::{ConfigError, Place, Problem, without_login},
-    settings::{Config, ENTRY_SETTINGS, LIST_KEY, Registry, SETTINGS},
-    table::Setting,
+    settings::{Config, Registry, SETTINGS, Signature},
+    table::{Entry, Setting},
     value::Slot,
 };
 
@@ -19,7 +19,6 @@ use super::{
 pub const DEFAULT_FILE: &str = "/etc/shoal/shoal.toml";
 /// The variable that names the file: no setting, but a known variable.
 const FILE_VARIABLE: &str = "SHOAL_CONFIG";
-const LIST_VARIABLE: &str = "SHOAL_REGISTRY";
 
 /// What a configuration is made from.
 #[derive(Debug, Default)]
@@ -35,10 +34,12 @@ pub struct Inputs {
 /// A configuration, and where each part of it comes from.
 #[derive(Clone, Debug)]
 pub struct Effective {
-    /// All but the registries.
+    /// All but what stands in lists.
     pub(super) node: Filled<Config>,
     /// The registries.
     pub(super) registries: Vec<Filled<Registry>>,
+    /// The policies for signatures.
+    pub(super) signatures: Vec<Filled<Signature>>,
 }
 
 /// Where a value comes from; `None` is the default.
@@ -85,13 +86,14 @@ impl Effective {
         let node = Filled::<Config>::default();
         let registry = |value: &Registry| Filled { value: value.clone(), ..Filled::default() };
         let registries = node.value.registry.iter().map(registry).collect();
-        Self { node, registries }
+        Self { node, registries, signatures: Vec::new() }
     }
 
     /// The configuration itself.
     pub fn config(&self) -> Config {
         let registry = self.registries.iter().map(|entry| entry.value.clone()).collect();
-        Config { registry, ..self.node.value.clone() }
+        let signature = self.signatures.iter().map(|entry| entry.value.clone()).collect();
+        Config { registry, signature, ..self.node.value.clone() }
     }
 
     /// Where the value of `key` comes from.
@@ -102,16 +104,30 @@ impl Effective {
     fn check(&self) -> Vec<Problem> {
         let mut problems = self.node.check(SETTINGS);
         for entry in &self.registries {
-            problems.extend(entry.check(ENTRY_SETTINGS));
+            problems.extend(entry.check(Registry::SETTINGS));
             if entry.value.host.is_none() {
                 problems.push(Problem {
                     place: entry.place.clone(),
-                    what: format!("this {LIST_KEY} has no `host`"),
+                    what: format!("this {} has no `host`", Registry::KEY),
                     help: "expected host = \"…\", such as docker.io or registry.example:5000".into(),
                 });
             }
         }
+        for entry in &self.signatures {
+            problems.extend(entry.check(Signature::SETTINGS));
+            problems.extend(entry.imageless());
+        }
         problems
+    }
+}
+
+impl Filled<Signature> {
+    fn imageless(&self) -> Option<Problem> {
+        self.value.images.is_empty().then(|| Problem {
+            place: self.place.clone(),
+            what: format!("this {} has no `images`", Signature::KEY),
+            help: "expected images = [\"…\"], such as ghcr.io/team, or * for all".into(),
+        })
     }
 }
 
@@ -170,9 +186,12 @@ fn read_file(effective: &mut Effective, path: &Path) -> Vec<Problem> {
 /// services, and one of them may well be called `shoal`.
 fn read_variable(effective: &mut Effective, variable: &str, text: &str) -> Vec<Problem> {
     let place = Place::Environment(variable.into());
-    if variable == LIST_VARIABLE {
-        let entries = text.split(';').map(str::trim).filter(|entry| !entry.is_empty());
-        return read_list(effective, &place, entries);
+    let entries = text.split(';').map(str::trim).filter(|entry| !entry.is_empty());
+    if variable == Registry::variable() {
+        return read_list(&mut effective.registries, &place, entries);
+    }
+    if variable == Signature::variable() {
+        return read_list(&mut effective.signatures, &place, entries);
     }
     if let Some(setting) = SETTINGS.iter().find(|setting| setting.variable() == variable) {
         return effective.node.set_text(setting, place, text).into_iter().collect();
@@ -198,37 +217,43 @@ fn read_flags(effective: &mut Effective, flags: &Flags) -> Vec<Problem> {
             problems.extend(effective.node.set_text(setting, place, text));
         }
     }
-    let mut entries = flags.registries().peekable();
-    if entries.peek().is_some() {
-        problems.extend(read_list(effective, &Place::Flag(format!("--{LIST_KEY}")), entries));
-    }
+    problems.extend(read_list_flag(&mut effective.registries, flags));
+    problems.extend(read_list_flag(&mut effective.signatures, flags));
     problems
 }
 
-/// Registries as text, each like `host=ghcr.io endpoints=https://one,https://two`.
-fn read_list<'a>(
-    effective: &mut Effective,
+fn read_list_flag<T: Entry>(list: &mut Vec<Filled<T>>, flags: &Flags) -> Vec<Problem> {
+    let mut entries = flags.entries(T::KEY).peekable();
+    if entries.peek().is_none() {
+        return Vec::new();
+    }
+    read_list(list, &Place::Flag(format!("--{}", T::KEY)), entries)
+}
+
+/// Entries as text, each like `host=ghcr.io endpoints=https://one,https://two`.
+fn read_list<'a, T: Entry>(
+    list: &mut Vec<Filled<T>>,
     place: &Place,
     entries: impl Iterator<Item = &'a str>,
 ) -> Vec<Problem> {
     let mut problems = Vec::new();
-    effective.registries.clear();
+    list.clear();
     for text in entries {
         let mut entry = Filled { place: Some(place.clone()), ..Filled::default() };
         for pair in text.split_whitespace() {
             problems.extend(read_pair(&mut entry, place, pair));
         }
-        effective.registries.push(entry);
+        list.push(entry);
     }
     problems
 }
 
-fn read_pair(entry: &mut Filled<Registry>, place: &Place, pair: &str) -> Option<Problem> {
+fn read_pair<T: Entry>(entry: &mut Filled<T>, place: &Place, pair: &str) -> Option<Problem> {
     let (key, text) = pair.split_once('=').unwrap_or((pair, ""));
-    if let Some(setting) = ENTRY_SETTINGS.iter().find(|setting| setting.key == key) {
+    if let Some(setting) = T::SETTINGS.iter().find(|setting| setting.key == key) {
         return entry.set_text(setting, place.clone(), text);
     }
-    let known: Vec<&str> = ENTRY_SETTINGS.iter().map(|setting| setting.key).collect();
+    let known: Vec<&str> = T::SETTINGS.iter().map(|setting| setting.key).collect();
     let help = match nearest(key, known.iter().copied()) {
         Some(near) => format!("did you mean `{near}`?"),
         None => format!("expected key=value pairs between spaces, the keys out of {}", known.join(", ")),

@@ -21,6 +21,6 @@ pub use layers::{DEFAULT_FILE, Effective, Inputs, Origin, load};
 pub use parts::WELL_KNOWN;
 pub(crate) use problem::without_login;
 pub use problem::{ConfigError, Place, Problem};
-pub use settings::{Admin, Config, Lane, Log, Mirror, Registry, Seed, Shutdown, Swarm};
+pub use settings::{Admin, Config, Lane, Log, Mirror, Registry, Seed, Shutdown, Signature, Swarm};
 pub use show::show;
 pub use types::{HostPort, InputFile, LogFilter, LogFormat, Zone};

@@ -4,13 +4,14 @@ use std::time::Duration;
 
 use shoal_seed::{
     config::{RegistryConfig, RegistryLimits},
+    signatures::{SignaturePolicy, SignatureRules},
     tags::TagsConfig,
 };
 
 use crate::{access::AccessRules, mirror::MirrorConfig, server::Limits};
 
 use super::{
-    settings::{Config, Registry},
+    settings::{Config, Registry, Signature},
     types::InputFile,
 };
 
@@ -52,6 +53,24 @@ impl Config {
     /// The registries to fetch from. A host is missing only from an entry that [`load`](super::load) has refused.
     pub fn for_origins(&self) -> Vec<RegistryConfig> {
         self.registry.iter().filter_map(Registry::to_origin).collect()
+    }
+
+    /// Which images need a signature, and whose.
+    pub fn for_signatures(&self) -> SignatureRules {
+        SignatureRules::new(self.signature.iter().map(Signature::to_policy).collect())
+    }
+}
+
+impl Signature {
+    fn to_policy(&self) -> SignaturePolicy {
+        let paths = |files: &[InputFile]| files.iter().map(|file| file.0.clone()).collect();
+        SignaturePolicy {
+            images: self.images.clone(),
+            mode: self.policy,
+            cosign_keys: paths(&self.cosign_keys),
+            notation_certificates: paths(&self.notation_certificates),
+            notation_subjects: self.notation_subjects.clone(),
+        }
     }
 }
 

@@ -8,15 +8,16 @@ use std::{
 
 use shoal_protocol::reference::RegistryHost;
 use shoal_seed::{
-    config::{DockerConfigPlace, Endpoint, HelperName, RegistryLimits},
+    config::{DockerConfigPlace, Endpoint, HelperName, ImagePattern, RegistryLimits},
+    signatures::{CertificateSubject, SignatureMode},
     tags::TagsConfig,
 };
 
-use crate::{access::ImagePattern, mirror::MirrorConfig, server::Limits};
+use crate::{mirror::MirrorConfig, server::Limits};
 
 use super::{
     parts,
-    table::{Setting, settings},
+    table::{Entry, Setting, settings},
     types::{HostPort, InputFile, LogFilter, LogFormat, Zone},
 };
 
@@ -107,7 +108,7 @@ settings! {
         drain: Duration = Limits::default().stop_timeout;
     }
 
-    @list
+    @list "host=ghcr.io endpoints=https://one,https://two"
     /// A registry that the seeds fetch from. Only those in this list are asked, so naming one replaces the usual ones.
     [registry] Registry {
         /// The registry as images name it: `docker.io`, `registry.example:5000`.
@@ -143,6 +144,21 @@ settings! {
         /// Most bytes of blobs in a second, of this seed; 0 for as many as come.
         max_bytes_per_s: u64 = RegistryLimits::default().max_bytes_per_s;
     } = parts::well_known();
+
+    @list "images=registry.example/team cosign_keys=/etc/shoal/cosign.pub"
+    /// Whose signatures count for which images. Seeds look for one before a manifest is handed out.
+    [signature] Signature {
+        /// The images. Of several patterns that fit one, the longest counts.
+        images: Vec<ImagePattern> = Vec::new();
+        /// Whether images without a valid signature are handed out: required, preferred or ignored.
+        policy: SignatureMode = SignatureMode::Required;
+        /// Files with public keys (PEM), each of which may sign with cosign.
+        cosign_keys: Vec<InputFile> = Vec::new();
+        /// Files with certificates (PEM) of the authorities for those who sign with Notation.
+        notation_certificates: Vec<InputFile> = Vec::new();
+        /// Who of those may sign, by parts of a certificate's subject: `O=Example/CN=Releases`. Anyone when empty.
+        notation_subjects: Vec<CertificateSubject> = Vec::new();
+    } = Vec::new();
 }
 
 fn on(address: Ipv4Addr, port: u16) -> SocketAddr {

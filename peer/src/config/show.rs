@@ -4,8 +4,8 @@ use std::fmt::Write;
 
 use super::{
     layers::{Effective, Filled, Origin},
-    settings::{ENTRY_SETTINGS, LIST_KEY, Registry, SETTINGS},
-    table::Setting,
+    settings::SETTINGS,
+    table::{Entry, Setting},
 };
 
 /// Column at which the comments with the origins begin, where the value leaves room.
@@ -24,14 +24,21 @@ pub fn show(effective: &Effective) -> String {
         }
         push_setting(&mut out, setting, &effective.node);
     }
-    for entry in &effective.registries {
-        push_line(&mut out, "");
-        push_commented(&mut out, &format!("[[{LIST_KEY}]]"), &entry.place);
-        let is_said =
-            |setting: &&Setting<Registry>| setting.key == "host" || entry.places.contains_key(setting.key);
-        ENTRY_SETTINGS.iter().filter(is_said).for_each(|setting| push_setting(&mut out, setting, entry));
-    }
+    push_list(&mut out, &effective.registries);
+    push_list(&mut out, &effective.signatures);
     out
+}
+
+fn push_list<T: Entry>(out: &mut String, list: &[Filled<T>]) {
+    for entry in list {
+        push_line(out, "");
+        push_commented(out, &format!("[[{}]]", T::KEY), &entry.place);
+        for (place, setting) in T::SETTINGS.iter().enumerate() {
+            if place == 0 || entry.places.contains_key(setting.key) {
+                push_setting(out, setting, entry);
+            }
+        }
+    }
 }
 
 /// A value that is not set has no form in TOML, so its line is a comment.

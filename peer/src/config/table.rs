@@ -14,6 +14,23 @@ pub(super) struct Setting<T: 'static> {
     pub(super) slot_mut: fn(&mut T) -> &mut dyn Slot,
 }
 
+/// A table that may stand in the file several times.
+pub(super) trait Entry: Default + Sized + 'static {
+    /// Its key: `registry` for `[[registry]]`.
+    const KEY: &'static str;
+    /// What it means, line by line.
+    const DOC: &'static [&'static str];
+    /// One as a flag has it.
+    const EXAMPLE: &'static str;
+    /// Its settings; the first is always shown.
+    const SETTINGS: &'static [Setting<Self>];
+
+    /// The environment variable: `SHOAL_REGISTRY`.
+    fn variable() -> String {
+        format!("SHOAL_{}", Self::KEY.to_uppercase())
+    }
+}
+
 impl<T> Setting<T> {
     /// The environment variable: `SHOAL_MIRROR_LISTEN`.
     pub(super) fn variable(&self) -> String {
@@ -44,23 +61,23 @@ macro_rules! settings {
         $( $(#[doc = $section_doc:literal])+ [$section:ident] $Section:ident {
             $( $(#[doc = $field_doc:literal])+ $field:ident: $FieldType:ty = $field_default:expr; )*
         } )*
-        @list
+        $( @list $example:literal
         $(#[doc = $list_doc:literal])+
         [$list:ident] $Entry:ident {
             $( $(#[doc = $entry_doc:literal])+ $entry:ident: $EntryType:ty = $entry_default:expr; )*
-        } = $list_default:expr;
+        } = $list_default:expr; )+
     ) => {
         settings!(@struct $(#[doc = $root_doc])+ $Root {
             $( $(#[doc = $doc])+ $key: $Type = $default; )*
             $( $(#[doc = $section_doc])+ $section: $Section = $Section::default(); )*
-            $(#[doc = $list_doc])+ $list: Vec<$Entry> = $list_default;
+            $( $(#[doc = $list_doc])+ $list: Vec<$Entry> = $list_default; )+
         });
         $( settings!(@struct $(#[doc = $section_doc])+ $Section {
             $( $(#[doc = $field_doc])+ $field: $FieldType = $field_default; )*
         }); )*
-        settings!(@struct $(#[doc = $list_doc])+ $Entry {
+        $( settings!(@struct $(#[doc = $list_doc])+ $Entry {
             $( $(#[doc = $entry_doc])+ $entry: $EntryType = $entry_default; )*
-        });
+        }); )+
 
         /// Every setting that is not part of a list, in the order of their definition.
         pub(super) const SETTINGS: &[Setting<$Root>] = &[
@@ -71,15 +88,17 @@ macro_rules! settings {
             ), )* )*
         ];
 
-        /// Every setting of one entry of the list.
-        pub(super) const ENTRY_SETTINGS: &[Setting<$Entry>] = &[
-            $( settings!(@setting $Entry, stringify!($entry), [$($entry_doc),+], $entry), )*
-        ];
+        $( impl Entry for $Entry {
+            const KEY: &'static str = stringify!($list);
+            const DOC: &'static [&'static str] = &[$($list_doc),+];
+            const EXAMPLE: &'static str = $example;
+            const SETTINGS: &'static [Setting<Self>] = &[
+                $( settings!(@setting $Entry, stringify!($entry), [$($entry_doc),+], $entry), )*
+            ];
+        } )+
 
-        /// The key of the list.
-        pub(super) const LIST_KEY: &str = stringify!($list);
-        /// What the list means.
-        pub(super) const LIST_DOC: &[&str] = &[$($list_doc),+];
+        /// The keys of the lists of tables.
+        pub(super) const LIST_KEYS: &[&str] = &[$( stringify!($list) ),+];
     };
     (@setting $Target:ty, $key:expr, [$($doc:literal),+], $($path:ident).+) => {
         Setting::<$Target> {

@@ -3,7 +3,7 @@ use std::{path::PathBuf, time::Duration};
 use clap::{Args, FromArgMatches};
 use proptest::prelude::*;
 
-use shoal_seed::config::DockerConfigPlace;
+use shoal_seed::{config::DockerConfigPlace, signatures::SignatureMode};
 
 use super::{settings::SETTINGS, *};
 
@@ -132,6 +132,11 @@ fn wrong_values_say_what_was_expected() {
         ("[mirror]\nmax_connections = 0", "`max_connections` is 0", "a whole number from 1"),
         ("registry = 3", "`registry` is not a list of tables", "[[registry]]"),
         ("[[registry]]\nendpoints = []", "FILE:1:1: this registry has no `host`", "expected host ="),
+        ("[[signature]]\npolicy = 'required'", "FILE:1:1: this signature has no `images`", "ghcr.io/team"),
+        ("[[signature]]\nimages = ['*']\npolicy = 'always'", "'always'", "required, preferred or ignored"),
+        ("[[signature]]\nimages = ['*']\ncosign_keys = ['/nowhere']", "can't read the file /nowhere", ""),
+        ("[[signature]]\nimages = ['*']\nnotation_subjects = ['X=1']", "['X=1']", "O=Example/CN=Releases"),
+        ("[[signature]]\nimages = ['*']\ncosign_key = []", "unknown key `cosign_key`", "`cosign_keys`?"),
         ("zone = ", "FILE:1:8: not TOML", ""),
         ("zone = 'a'\nzone = 'b'", "FILE:2:1: not TOML", "duplicate"),
     ];
@@ -250,6 +255,32 @@ fn a_registry_is_told_all_of_its_login_and_its_way() {
     assert_eq!(b.credential_helper.as_ref().map(ToString::to_string).as_deref(), Some("ecr-login"));
     assert!(!b.insecure_skip_verify && b.limits.max_bytes_per_s == 0);
     assert_eq!(c.docker_config, Some(DockerConfigPlace::Auto));
+}
+
+#[test]
+fn policies_for_signatures_come_from_the_file_and_as_flags() {
+    let key = file("a key");
+    let path = key.path().display();
+    let content = format!(
+        "[[signature]]\nimages = ['ghcr.io/team', 'quay.io']\npolicy = 'preferred'\ncosign_keys = ['{path}']\n\
+         notation_certificates = ['{path}']\nnotation_subjects = ['O=A/CN=B']\n\
+         [[signature]]\nimages = ['quay.io/free']\npolicy = 'ignored'"
+    );
+    let effective = load(&inputs(&file(&content), &[], &[])).unwrap();
+    let [one, two] = &effective.config().signature[..] else { panic!("two policies") };
+    assert_eq!((one.images.len(), one.policy), (2, SignatureMode::Preferred));
+    assert_eq!(
+        (one.cosign_keys[0].0.as_path(), one.notation_certificates[0].0.as_path()),
+        (key.path(), key.path())
+    );
+    assert_eq!(one.notation_subjects[0].to_string(), "O=A/CN=B");
+    assert_eq!(two.policy, SignatureMode::Ignored);
+    let again = load(&inputs(&file(&show(&effective)), &[], &[])).unwrap();
+    assert_eq!(again.config(), effective.config());
+
+    let flags = ["--signature", "images=*,quay.io"];
+    let flagged = load(&inputs(&file(&content), &[], &flags)).unwrap().config().signature;
+    assert_eq!((flagged.len(), flagged[0].images.len(), flagged[0].policy), (1, 2, SignatureMode::Required));
 }
 
 #[test]

@@ -3,11 +3,13 @@
 use std::{fmt, net::SocketAddr, path::PathBuf, str::FromStr};
 
 use shoal_protocol::{bounds::MAX_ZONE_BYTES, reference::RegistryHost};
-use shoal_seed::config::{DockerConfigPlace, Endpoint, HelperName};
+use shoal_seed::{
+    config::{DockerConfigPlace, Endpoint, HelperName, ImagePattern},
+    signatures::{CertificateSubject, SignatureMode},
+};
 use tracing_subscriber::filter::{LevelFilter, Targets};
 
 use super::value::Value;
-use crate::access::ImagePattern;
 
 /// A host, by name or address, with its port.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -155,6 +157,8 @@ text_values! {
     RegistryHost: "HOST", "a registry's host, such as docker.io or registry.example:5000";
     HelperName: "NAME", "a credential helper's name, such as ecr-login for the program docker-credential-ecr-login";
     ImagePattern: "IMAGE", "a registry, a registry and a repository with all below it, or *: ghcr.io/team";
+    SignatureMode: "POLICY", "required, preferred or ignored";
+    CertificateSubject: "SUBJECT", "parts of a subject out of C, ST, L, O, OU and CN, such as O=Example/CN=Releases";
     Zone: "WORD", "a word of up to 64 letters, digits, '-', '_', '.' and '/'";
     LogFilter: "LEVEL", "error, warn, info, debug or trace, and perhaps part=level after commas";
     LogFormat: "FORMAT", "human or json";

@@ -192,6 +192,10 @@ impl<T: Value> Value for Vec<T> {
     fn to_toml(&self) -> Option<toml::Value> {
         Some(toml::Value::Array(self.iter().filter_map(Value::to_toml).collect()))
     }
+
+    fn check(&self) -> Result<(), String> {
+        self.iter().try_for_each(Value::check)
+    }
 }
 
 /// Units of durations, the longest first: that is how they are shown.

@@ -44,12 +44,14 @@ impl MirrorError {
     /// The status.
     ///
     /// What is not here is always 404, also where access is denied: every runtime goes on to the origin then, which
-    /// tells the user itself. Never 408 or 429, which containerd repeats at once.
+    /// tells the user itself. What lacks a signature is 403: runtimes that may go on do so all the same, and one that
+    /// has nowhere to go shows it to the user. Never 408 or 429, which containerd repeats at once.
     pub(super) fn status(&self) -> StatusCode {
         match self {
             Self::Method(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::OutsideRange { .. } => StatusCode::RANGE_NOT_SATISFIABLE,
             Self::Content { error: ContentError::Overloaded(_), .. } => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Content { error: ContentError::Unsigned(_), .. } => StatusCode::FORBIDDEN,
             Self::Route(RouteError::NoEndpoint)
             | Self::Content { .. }
             | Self::TooLate(_)
@@ -68,7 +70,7 @@ impl MirrorError {
             Self::Route(RouteError::Reference(_)) => "MANIFEST_INVALID",
             Self::Route(RouteError::Digest(_)) => "DIGEST_INVALID",
             Self::Route(_) => "NAME_INVALID",
-            Self::Content { error: ContentError::Denied(_), .. } => "DENIED",
+            Self::Content { error: ContentError::Denied(_) | ContentError::Unsigned(_), .. } => "DENIED",
             Self::Content { error: ContentError::Overloaded(_), .. } => "UNAVAILABLE",
             Self::MediaType => "MANIFEST_UNKNOWN",
             Self::Content { kind, .. } | Self::TooLate(kind) => match kind {
@@ -105,6 +107,7 @@ impl MirrorError {
                 ContentError::NotHere(_) => "not_here",
                 ContentError::NotFound => "not_found",
                 ContentError::Denied(_) => "denied",
+                ContentError::Unsigned(_) => "unsigned",
                 ContentError::Overloaded(_) => "overloaded",
             }),
         }

@@ -7,12 +7,13 @@ use shoal_seed::{
     metrics::OriginMetrics,
     origin::Origins,
     pull::{PullConfig, Puller},
+    signatures::Signatures,
     tags::Tags,
 };
 
 use super::{StartError, setup::failed};
 use crate::{
-    cluster::{OriginParts, StoredTags},
+    cluster::{OriginParts, StoredParents, StoredTags},
     config::Config,
     exchange::SeedParts,
     store::Store,
@@ -41,10 +42,13 @@ pub(super) fn side(
     let origins = Arc::new(origins);
     let puller = Puller::new(Arc::clone(&origins), PullConfig::default(), spool_dir(&config.data_dir)?);
     let memory = Arc::new(StoredTags::new(store.clone()));
-    let tags = Tags::new(Arc::<Origins>::clone(&origins), memory, config.for_tags(), metrics);
+    let tags = Tags::new(Arc::<Origins>::clone(&origins), memory, config.for_tags(), metrics.clone());
+    let parents = Arc::new(StoredParents::new(store.clone()));
+    let signatures = Signatures::new(config.for_signatures(), Arc::clone(&origins), parents, metrics)
+        .map_err(|error| StartError(error.to_string()))?;
     Ok(OriginSide {
         pulls: Some(SeedParts { puller: Arc::new(puller), token: token.clone() }),
-        content: Some(OriginParts { origins, tags: Arc::new(tags) }),
+        content: Some(OriginParts { origins, tags: Arc::new(tags), signatures: Arc::new(signatures) }),
     })
 }
 

@@ -114,6 +114,7 @@ impl Ground {
             store: self.store.clone(),
             exchange: exchange.clone(),
             metrics: self.metrics.clone(),
+            signatures: config.for_signatures(),
             origin: origin.content,
             prefetch: config.mirror.prefetch.then_some(prefetch),
         });

@@ -221,6 +221,7 @@ async fn what_is_not_here_lets_the_runtime_go_on() {
         (ContentError::NotHere("no seed".into()), 404, ["BLOB_UNKNOWN", "MANIFEST_UNKNOWN"], "not_here"),
         (ContentError::NotFound, 404, ["BLOB_UNKNOWN", "MANIFEST_UNKNOWN"], "not_found"),
         (ContentError::Denied("not on the list".into()), 404, ["DENIED"; 2], "denied"),
+        (ContentError::Unsigned("nobody signed it".into()), 403, ["DENIED"; 2], "unsigned"),
         (ContentError::Overloaded("too many downloads"), 503, ["UNAVAILABLE"; 2], "overloaded"),
     ];
     for (error, status, [blob_code, manifest_code], reason) in errors {
