@@ -36,6 +36,7 @@ pub mod registry;
 pub mod relay;
 pub mod scratch;
 pub mod shoal;
+pub mod signed;
 pub mod stored;
 pub mod tiny_http;
 pub mod token_service;

@@ -54,7 +54,7 @@ impl Pusher {
         }
     }
 
-    async fn push_blob(&self, repository: &str, descriptor: &Descriptor, content: reqwest::Body) {
+    pub(crate) async fn push_blob(&self, repository: &str, descriptor: &Descriptor, content: reqwest::Body) {
         let start = format!("http://{}/v2/{repository}/blobs/uploads/", self.registry);
         let upload = self.client.post(start).send().await.expect("an upload");
         let location = upload.headers()[LOCATION].to_str().expect("the upload's address").to_owned();
@@ -68,7 +68,7 @@ impl Pusher {
         expect_created(request.send().await.expect("a blob pushed"), &descriptor.digest).await;
     }
 
-    async fn put_manifest(
+    pub(crate) async fn put_manifest(
         &self,
         repository: &str,
         reference: &str,

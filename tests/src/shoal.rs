@@ -172,6 +172,13 @@ impl Node {
         self.wait_ready().await;
     }
 
+    /// Adds lines to its configuration, for when it starts again.
+    pub fn tell(&self, lines: &str) {
+        let file = self.folder.join("shoal.toml");
+        let text = fs::read_to_string(&file).expect("its configuration");
+        fs::write(&file, text + lines).expect("its configuration");
+    }
+
     /// Asks it to stop, and waits.
     pub async fn stop(&mut self) -> ExitStatus {
         self.process.signal(Signal::Term);

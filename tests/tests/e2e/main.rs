@@ -24,4 +24,5 @@ mod pull;
 mod real_image;
 mod registries;
 mod seed_faults;
+mod signatures;
 mod strangers;
