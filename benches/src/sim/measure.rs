@@ -1,10 +1,10 @@
 //! One world, and its figures.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::{
     args::SimArgs,
-    world::{Setup, World},
+    world::{Outcome, Setup, World},
 };
 use crate::{bound::Crowd, cli::Failure, record::Run};
 
@@ -15,17 +15,41 @@ pub(super) const CASE: &str = "shoal";
 const MESSAGE_OVERHEAD_BYTES: u64 = 12 + 22 + 66;
 /// A world whose nodes have not finished after this many times the bound has failed.
 const PATIENCE: f64 = 50.0;
+/// How often a world that takes long says how far it is.
+const SAY_EVERY: Duration = Duration::from_secs(20);
 
 pub(super) fn run(args: &SimArgs, nodes: usize, random_seed: u64) -> Result<Run, Failure> {
-    let began = std::time::Instant::now();
+    let began = Instant::now();
     let setup = args.setup(nodes, random_seed);
     let mut world = World::new(setup)?;
     let bound_s = bound_s(world.setup(), world.piece_count());
-    world.run(Duration::from_secs_f64((bound_s * PATIENCE).max(60.0)));
+    let limit = Duration::from_secs_f64((bound_s * PATIENCE).max(60.0));
+    world.run_watched(limit, progress(random_seed, wanted_bytes(&world)));
     let mut run = figures(&world, bound_s);
     run.seed = Some(random_seed);
     run.figures.insert("wall_s".into(), began.elapsed().as_secs_f64());
     Ok(run)
+}
+
+/// Says now and then how far a world is.
+fn progress(random_seed: u64, wanted_bytes: f64) -> impl FnMut(&Outcome) {
+    let began = Instant::now();
+    let mut said = began;
+    move |outcome| {
+        if said.elapsed() < SAY_EVERY {
+            return;
+        }
+        said = Instant::now();
+        let percent = outcome.piece_bytes as f64 / wanted_bytes * 100.0;
+        let elapsed_s = began.elapsed().as_secs();
+        eprintln!("sim: random seed {random_seed}: {percent:.0} % of the bytes after {elapsed_s} s");
+    }
+}
+
+/// What all nodes need that do not have it at the beginning.
+fn wanted_bytes(world: &World) -> f64 {
+    let receivers = world.lasting_peers().filter(|node| *node >= world.setup().holders).count();
+    world.setup().blobs_bytes.iter().sum::<u64>() as f64 * receivers.max(1) as f64
 }
 
 /// When the last of equal nodes can have everything, at best, and never before the origin has sent it all. With slow

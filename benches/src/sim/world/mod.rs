@@ -45,6 +45,8 @@ pub use setup::{Bug, Fate, Knobs, PIECE_BYTES, Setup, Slow, Vice, Zones};
 const INVENTORY_INTERVAL: Duration = Duration::from_secs(1);
 /// A run goes on for this long after everyone is done, so that what follows is checked too.
 const AFTERMATH: Duration = Duration::from_secs(2);
+/// How often somebody who watches is shown the outcome: some tenths of a second of work.
+const EVENTS_BETWEEN_LOOKS: u32 = 65_536;
 
 #[derive(Debug)]
 enum Event {
@@ -203,10 +205,20 @@ impl World {
 
     /// Runs until everyone has come to an end, or until `limit`.
     pub fn run(&mut self, limit: Duration) {
+        self.run_watched(limit, |_| {});
+    }
+
+    /// As [`Self::run`], and lets `watch` see now and then what came out so far.
+    pub fn run_watched(&mut self, limit: Duration, mut watch: impl FnMut(&Outcome)) {
         self.schedule();
         let mut end = Timestamp::ZERO + limit;
         let mut unfinished: Vec<usize> = self.lasting_peers().collect();
+        let mut events: u32 = 0;
         while let Some((now, event)) = self.events.pop() {
+            events = events.wrapping_add(1);
+            if events.is_multiple_of(EVENTS_BETWEEN_LOOKS) {
+                watch(&self.outcome);
+            }
             if now > end || !self.outcome.violations.is_empty() {
                 break;
             }
