@@ -6,6 +6,7 @@ use bytes::Bytes;
 use futures::{future::BoxFuture, stream::BoxStream};
 use shoal_protocol::{
     digest::Digest,
+    listing::{ListQuery, Listing},
     reference::{ImageName, Reference, Tag},
     wire::ClientLogin,
 };
@@ -32,6 +33,19 @@ pub struct Manifest {
     pub digest: Digest,
     /// The document, byte for byte.
     pub bytes: Bytes,
+}
+
+/// A list of a repository, or a page of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listed {
+    /// The JSON document, byte for byte as the origin gave it.
+    pub document: Bytes,
+    /// The filters that the origin applied (`OCI-Filters-Applied`).
+    pub filters: Option<String>,
+    /// What the next page is asked for by, where there is one.
+    pub next: Option<ListQuery>,
+    /// How old it is, when the origin could not be asked now.
+    pub stale: Option<Duration>,
 }
 
 /// Why content can't be served here. None of these is the end for a runtime: it goes on to the origin by itself.
@@ -100,6 +114,14 @@ pub trait Content: Manifests {
         image: &'a ImageName,
         digest: &'a Digest,
     ) -> BoxFuture<'a, Result<Box<dyn Blob>, ContentError>>;
+
+    /// What a repository lists, as far as `query` asks for it.
+    fn list<'a>(
+        &'a self,
+        image: &'a ImageName,
+        listing: &'a Listing,
+        query: &'a ListQuery,
+    ) -> BoxFuture<'a, Result<Listed, ContentError>>;
 
     /// Succeeds if the origin, asked now, gives the manifest `wanted` to whoever has `login`; without one, to the
     /// cluster itself.

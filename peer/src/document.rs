@@ -13,8 +13,12 @@ pub(crate) enum Document {
     Index(Vec<Entry>),
 }
 
-/// The blobs that a manifest lists.
+/// The blobs that a manifest lists, its config first.
 pub(crate) struct ImageManifest(Vec<Descriptor>);
+
+/// What runtimes make containers of; other things than images have configs of other types.
+const CONFIG_TYPES: [&str; 2] =
+    ["application/vnd.oci.image.config.v1+json", "application/vnd.docker.container.image.v1+json"];
 
 /// A blob that a registry has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,6 +72,8 @@ struct RawDocument {
 
 #[derive(Deserialize)]
 struct Descriptor {
+    #[serde(rename = "mediaType")]
+    media_type: Option<String>,
     digest: String,
     size: u64,
     /// Where else the blob is: runtimes get such layers there, and registries need not have them.
@@ -91,6 +97,13 @@ impl Document {
 }
 
 impl ImageManifest {
+    /// Whether a runtime that got it will want all of it. Charts, signatures, models and whatever else registries keep are
+    /// for programs that may want one layer of many, or none.
+    pub(crate) fn is_for_containers(&self) -> bool {
+        let media_type = self.0.first().and_then(|config| config.media_type.as_deref());
+        media_type.is_none_or(|media_type| CONFIG_TYPES.contains(&media_type))
+    }
+
     /// The config and the layers, each once, in their order; without those that are elsewhere than in a registry.
     pub(crate) fn blobs(&self) -> impl Iterator<Item = Result<ListedBlob, DocumentError>> {
         let mut seen = BTreeSet::new();

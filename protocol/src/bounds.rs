@@ -25,6 +25,10 @@ pub const MAX_MEDIA_TYPE_BYTES: usize = 255;
 pub const MAX_USERNAME_BYTES: usize = 1024;
 /// Longest password of one: the tokens that cloud registries take in its place have a few KiB.
 pub const MAX_PASSWORD_BYTES: usize = 16 * 1024;
+/// Longest query of a request for a list: names of next pages are tokens of up to a few KiB.
+pub const MAX_LIST_QUERY_BYTES: usize = 4 * 1024;
+/// Longest list of the filters that a registry applied; there is one kind of filter.
+pub const MAX_FILTERS_BYTES: usize = 255;
 /// Largest query: an image name, a reference and a login, their lengths and tags.
 pub const MAX_QUERY_FRAME_BYTES: usize = 20 * 1024;
 /// Largest answer to a query: a snapshot of the most nodes, or a manifest, both with room to spare.

@@ -20,6 +20,7 @@ pub mod geometry;
 pub mod hex;
 pub mod identity;
 pub mod inventory;
+pub mod listing;
 pub mod membership;
 pub mod ownership;
 pub mod reference;

@@ -26,6 +26,8 @@ fn the_table_of_bounds_is_true() {
         MAX_MEDIA_TYPE_BYTES
         MAX_USERNAME_BYTES
         MAX_PASSWORD_BYTES
+        MAX_LIST_QUERY_BYTES
+        MAX_FILTERS_BYTES
         MAX_QUERY_FRAME_BYTES
         MAX_ANSWER_FRAME_BYTES
         MAX_ZONE_BYTES

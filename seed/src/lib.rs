@@ -7,10 +7,12 @@
 //! - [`origin`]: the registry client, from a configured registry to checked answers;
 //! - [`pull`]: a blob from an origin into pieces, across broken connections;
 //! - [`tags`]: what tags stand for, remembered for a short time, and for longer when the origin is down;
+//! - [`lists`]: what repositories list, remembered for as long;
 //! - [`signatures`]: whether an image may be handed out, by who signed it;
 //! - [`single_flight`]: many askers, one call.
 
 pub mod config;
+pub mod lists;
 pub mod metrics;
 pub mod origin;
 pub mod pull;

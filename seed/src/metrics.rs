@@ -15,6 +15,7 @@ pub struct OriginMetrics {
     resumes: IntCounterVec,
     corrupt: IntCounterVec,
     stale_tags: IntCounter,
+    stale_lists: IntCounter,
     signatures: IntCounterVec,
 }
 
@@ -28,6 +29,7 @@ pub(crate) enum Kind {
     Token,
     Permission,
     Signature,
+    List,
 }
 
 impl Kind {
@@ -40,6 +42,7 @@ impl Kind {
             Self::Token => "token",
             Self::Permission => "permission",
             Self::Signature => "signature",
+            Self::List => "list",
         }
     }
 }
@@ -85,6 +88,10 @@ impl OriginMetrics {
                 "shoal_tag_stale_answers_total",
                 "Tags answered from memory because the origin could not be asked.",
             )?,
+            stale_lists: IntCounter::new(
+                "shoal_list_stale_answers_total",
+                "Lists of tags and referrers answered from memory because the origin could not be asked.",
+            )?,
             signatures: counter(
                 "shoal_signature_verdicts_total",
                 "Manifests and tags asked of this seed for which a policy wants signatures, by what was found.",
@@ -93,6 +100,7 @@ impl OriginMetrics {
         };
         registry.register(Box::new(metrics.request_seconds.clone()))?;
         registry.register(Box::new(metrics.stale_tags.clone()))?;
+        registry.register(Box::new(metrics.stale_lists.clone()))?;
         Ok(metrics)
     }
 
@@ -119,6 +127,11 @@ impl OriginMetrics {
     pub(crate) fn answered_stale(&self) {
         self.stale_tags.inc();
     }
+
+    pub(crate) fn listed_stale(&self) {
+        self.stale_lists.inc();
+    }
+
     pub(crate) fn judged(&self, policy: SignatureMode, verdict: &Verdict) {
         self.signatures.with_label_values(&[&*policy.to_string(), verdict.name()]).inc();
     }

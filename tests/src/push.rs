@@ -45,6 +45,15 @@ impl Pusher {
         self.put_manifest(repository, tag, INDEX, Bytes::from(index.to_string())).await
     }
 
+    /// Pushes a blob; returns its digest.
+    pub async fn push_bytes(&self, repository: &str, content: Bytes) -> String {
+        let digest = digest_of(&content);
+        let size_bytes = content.len() as u64;
+        let descriptor = Descriptor { media_type: String::new(), digest: digest.clone(), size_bytes };
+        self.push_blob(repository, &descriptor, content.into()).await;
+        digest
+    }
+
     async fn push_blobs(&self, repository: &str, manifest: &Manifest) {
         let config = manifest.config_descriptor();
         self.push_blob(repository, &config, reqwest::Body::from(manifest.config.clone())).await;
@@ -68,7 +77,8 @@ impl Pusher {
         expect_created(request.send().await.expect("a blob pushed"), &descriptor.digest).await;
     }
 
-    pub(crate) async fn put_manifest(
+    /// Pushes any document as a manifest; returns its digest.
+    pub async fn put_manifest(
         &self,
         repository: &str,
         reference: &str,

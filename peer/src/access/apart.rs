@@ -12,14 +12,15 @@ use std::sync::Arc;
 use futures::{FutureExt, future::BoxFuture};
 use shoal_protocol::{
     digest::Digest,
+    listing::{ListQuery, Listing},
     reference::{ImageName, Reference, Tag},
     wire::ClientLogin,
 };
 
 use self::known::Known;
 use crate::{
-    content::{Blob, Content, ContentError, Manifest, Manifests, Resolved},
-    document::Document,
+    content::{Blob, Content, ContentError, Listed, Manifest, Manifests, Resolved},
+    document::{Document, Entry},
 };
 
 /// Gives out what is known to be in the repository in which it is asked for.
@@ -47,14 +48,16 @@ impl Apart {
             Ok(Document::Manifest(listed)) => {
                 listed.blobs().flatten().for_each(|blob| self.known.note(image, &blob.digest));
             }
-            Ok(Document::Index(entries)) => {
-                let digests = entries.iter().filter_map(|entry| entry.digest.parse().ok());
-                digests.for_each(|digest| self.known.note(image, &digest));
-            }
+            Ok(Document::Index(entries)) => self.note_entries(image, &entries),
             Err(error) => {
                 tracing::debug!(%image, digest = %manifest.digest, %error, "what it lists can't be told");
             }
         }
+    }
+
+    fn note_entries(&self, image: &ImageName, entries: &[Entry]) {
+        let digests = entries.iter().filter_map(|entry| entry.digest.parse().ok());
+        digests.for_each(|digest| self.known.note(image, &digest));
     }
 }
 
@@ -111,6 +114,25 @@ impl Content for Apart {
         async move {
             self.check_blob(image, digest)?;
             self.content.blob(image, digest).await
+        }
+        .boxed()
+    }
+
+    /// The origin's own word for that repository, and so is what it names.
+    fn list<'a>(
+        &'a self,
+        image: &'a ImageName,
+        listing: &'a Listing,
+        query: &'a ListQuery,
+    ) -> BoxFuture<'a, Result<Listed, ContentError>> {
+        async move {
+            let listed = self.content.list(image, listing, query).await?;
+            if let (Listing::Referrers(_), Ok(Document::Index(entries))) =
+                (listing, Document::parse(&listed.document))
+            {
+                self.note_entries(image, &entries);
+            }
+            Ok(listed)
         }
         .boxed()
     }

@@ -1,9 +1,11 @@
 //! Answers to other nodes' queries.
 
+use std::time::Duration;
+
 use futures::future::BoxFuture;
 use shoal_protocol::{
     identity::NodeId,
-    wire::{Answer, Descriptor, Query, Refusal},
+    wire::{Answer, Descriptor, ListPage, Query, Refusal},
 };
 
 use super::{Asker, Cluster};
@@ -35,7 +37,7 @@ impl Cluster {
                         digest: resolved.digest,
                         size_bytes: resolved.size_bytes,
                     },
-                    stale_s: resolved.stale.map(|age| u32::try_from(age.as_secs()).unwrap_or(u32::MAX)),
+                    stale_s: resolved.stale.map(whole_seconds),
                 })
             }
             Query::Manifest { image, digest } => {
@@ -52,6 +54,17 @@ impl Cluster {
             Query::Permission { image, wanted, login } => {
                 let asked = self.ask_permission(&image, &wanted, login.as_ref(), asker).await;
                 asked.map(|()| Answer::Permitted)
+            }
+            Query::List { image, listing, query } => {
+                let found = self.find_list(&image, &listing, &query, asker).await;
+                found.map(|listed| {
+                    Answer::Listed(ListPage {
+                        document: listed.document.into(),
+                        filters: listed.filters,
+                        next: listed.next,
+                        stale_s: listed.stale.map(whole_seconds),
+                    })
+                })
             }
             Query::Snapshot | Query::Inventory => return Answer::Refused(Refusal::Malformed),
         };
@@ -72,10 +85,18 @@ impl Cluster {
             Query::Stat { digest, .. } => {
                 self.parts().store.info(&digest).map(|info| Answer::Stat { size_bytes: info.size_bytes })
             }
-            Query::Resolve { .. } | Query::Permission { .. } | Query::Snapshot | Query::Inventory => None,
+            Query::Resolve { .. }
+            | Query::Permission { .. }
+            | Query::List { .. }
+            | Query::Snapshot
+            | Query::Inventory => None,
         };
         answer.unwrap_or(Answer::Refused(Refusal::NotHere))
     }
+}
+
+fn whole_seconds(age: Duration) -> u32 {
+    u32::try_from(age.as_secs()).unwrap_or(u32::MAX)
 }
 
 const fn refusal(error: &ContentError) -> Refusal {

@@ -7,6 +7,7 @@ mod admitted;
 mod answers;
 mod blobs;
 mod given_up;
+mod lists;
 mod manifests;
 mod permission;
 mod prefetch;
@@ -20,10 +21,12 @@ use futures::future::BoxFuture;
 use shoal_protocol::{
     digest::Digest,
     identity::NodeId,
+    listing::{ListQuery, Listing},
     reference::{ImageName, Reference, Tag},
     wire::{Answer, ClientLogin, Query, Refusal},
 };
 use shoal_seed::{
+    lists::Lists,
     origin::{OriginError, Origins},
     signatures::{SignatureRules, Signatures},
     single_flight::SingleFlight,
@@ -31,7 +34,7 @@ use shoal_seed::{
 };
 
 use crate::{
-    content::{Blob, Content, ContentError, Manifest, Manifests, Resolved},
+    content::{Blob, Content, ContentError, Listed, Manifest, Manifests, Resolved},
     exchange::ExchangeHandle,
     inventory::InventoryHandle,
     metrics::Metrics,
@@ -85,6 +88,8 @@ pub struct OriginParts {
     pub tags: Arc<Tags>,
     /// What is handed out only with a signature.
     pub signatures: Arc<Signatures>,
+    /// What repositories list.
+    pub lists: Arc<Lists>,
 }
 
 /// Everything that the cluster has. Cheap to clone.
@@ -264,6 +269,15 @@ impl Content for Cluster {
         digest: &'a Digest,
     ) -> BoxFuture<'a, Result<Box<dyn Blob>, ContentError>> {
         Box::pin(self.open_blob(image, digest))
+    }
+
+    fn list<'a>(
+        &'a self,
+        image: &'a ImageName,
+        listing: &'a Listing,
+        query: &'a ListQuery,
+    ) -> BoxFuture<'a, Result<Listed, ContentError>> {
+        Box::pin(self.find_list(image, listing, query, Asker::Anyone))
     }
 
     fn permission<'a>(

@@ -105,13 +105,13 @@ impl Cluster {
     }
 }
 
-/// The config and the first layers that a manifest lists; nothing of what is no manifest.
+/// The config and the first layers that the manifest of an image lists; nothing of what is none.
 fn listed_blobs(document: &[u8]) -> Vec<Digest> {
     match Document::parse(document) {
-        Ok(Document::Manifest(manifest)) => {
+        Ok(Document::Manifest(manifest)) if manifest.is_for_containers() => {
             manifest.blobs().flatten().map(|blob| blob.digest).take(MAX_BLOBS).collect()
         }
-        Ok(Document::Index(_)) | Err(_) => Vec::new(),
+        Ok(_) | Err(_) => Vec::new(),
     }
 }
 
@@ -122,12 +122,14 @@ mod tests {
 
     use super::*;
 
+    const CONFIG_TYPE: &str = "application/vnd.oci.image.config.v1+json";
+
     fn digest(number: usize) -> Digest {
         Digest::of(Algorithm::Sha256, &number.to_be_bytes())
     }
 
     fn blob(number: usize) -> Value {
-        json!({ "mediaType": "x/y", "digest": digest(number).to_string(), "size": 1000 })
+        json!({ "mediaType": CONFIG_TYPE, "digest": digest(number).to_string(), "size": 1000 })
     }
 
     fn listed(document: &Value) -> Vec<Digest> {
@@ -149,6 +151,15 @@ mod tests {
         nameless["digest"] = json!("sha256:../../etc/passwd");
         let manifest = json!({ "config": blob(0), "layers": [huge, nameless, blob(4)] });
         assert_eq!(listed(&manifest), [digest(0), digest(4)]);
+    }
+
+    #[test]
+    fn what_is_not_for_containers_is_left_to_who_asks() {
+        let mut config = blob(0);
+        for media_type in ["application/vnd.oci.empty.v1+json", "application/vnd.cncf.helm.config.v1+json"] {
+            config["mediaType"] = json!(media_type);
+            assert_eq!(listed(&json!({ "config": config, "layers": [blob(1)] })), [], "{media_type}");
+        }
     }
 
     #[test]

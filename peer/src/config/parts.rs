@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use shoal_seed::{
     config::{RegistryConfig, RegistryLimits},
+    lists::ListsConfig,
     signatures::{SignaturePolicy, SignatureRules},
     tags::TagsConfig,
 };
@@ -48,6 +49,11 @@ impl Config {
             max_stale_s: self.seed.tag_stale.as_secs(),
             ..TagsConfig::default()
         }
+    }
+
+    /// What the memory of lists is told: they serve for as long as tags.
+    pub fn for_lists(&self) -> ListsConfig {
+        ListsConfig { fresh: self.seed.tag_fresh, max_stale: self.seed.tag_stale, ..ListsConfig::default() }
     }
 
     /// The registries to fetch from. A host is missing only from an entry that [`load`](super::load) has refused.

@@ -31,6 +31,10 @@ pub(crate) enum RequestKind {
     Manifest,
     /// A blob.
     Blob,
+    /// A list of tags.
+    Tags,
+    /// A list of manifests that refer to another.
+    Referrers,
     /// A token for images that need a client's own login.
     Token,
     /// Nothing that the mirror has.
@@ -78,6 +82,8 @@ impl RequestKind {
             Self::Ping => "ping",
             Self::Manifest => "manifest",
             Self::Blob => "blob",
+            Self::Tags => "tags",
+            Self::Referrers => "referrers",
             Self::Token => "token",
             Self::Other => "other",
         }

@@ -1,25 +1,30 @@
 //! The answers, with exactly the headers that runtimes look at.
 
-use std::ops::Range;
+use std::{ops::Range, time::Duration};
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Response, StatusCode, header};
 use http_body_util::{Either, Full};
 use serde_json::json;
-use shoal_protocol::digest::Digest;
+use shoal_protocol::{digest::Digest, listing::Listing};
 
 use super::{body::BlobBody, error::MirrorError};
-use crate::{access::Issued, content::Resolved};
+use crate::{
+    access::Issued,
+    content::{Listed, Resolved},
+};
 
 pub(super) type Answer = Response<Either<Full<Bytes>, BlobBody>>;
 
 const API_VERSION: HeaderName = HeaderName::from_static("docker-distribution-api-version");
 const CONTENT_DIGEST: HeaderName = HeaderName::from_static("docker-content-digest");
-/// Seconds since the origin last confirmed what a tag stands for, where it could not be asked now.
+const FILTERS_APPLIED: HeaderName = HeaderName::from_static("oci-filters-applied");
+/// Seconds since the origin last confirmed what a tag stands for, or a list, where it could not be asked now.
 const STALE_SECONDS: HeaderName = HeaderName::from_static("shoal-stale-seconds");
 const STALE_WARNING: HeaderValue = HeaderValue::from_static("110 - \"Response is Stale\"");
 const ALLOWED_METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
+const OCI_INDEX: HeaderValue = HeaderValue::from_static("application/vnd.oci.image.index.v1+json");
 const OCTETS: HeaderValue = HeaderValue::from_static("application/octet-stream");
 
 /// The answer to `/v2/`: yes, this is a registry, and no, it wants no credentials.
@@ -50,11 +55,27 @@ pub(super) fn manifest(head: &Resolved, document: Bytes) -> Result<Answer, Mirro
     let mut answer = plain(StatusCode::OK, media_type, document);
     set(&mut answer, header::CONTENT_LENGTH, head.size_bytes);
     set_digest(&mut answer, &head.digest);
-    if let Some(age) = head.stale {
-        answer.headers_mut().insert(header::WARNING, STALE_WARNING);
-        set(&mut answer, STALE_SECONDS, age.as_secs());
-    }
+    set_stale(&mut answer, head.stale);
     Ok(answer)
+}
+
+/// A list, or the head of its answer alone; `next` is where the next page is.
+pub(super) fn list(listing: &Listing, listed: &Listed, next: Option<&str>, head_only: bool) -> Answer {
+    let media_type = match listing {
+        Listing::Tags => JSON,
+        Listing::Referrers(_) => OCI_INDEX,
+    };
+    let document = if head_only { Bytes::new() } else { listed.document.clone() };
+    let mut answer = plain(StatusCode::OK, media_type, document);
+    set(&mut answer, header::CONTENT_LENGTH, listed.document.len() as u64);
+    if let Some(filters) = &listed.filters {
+        set_text(&mut answer, FILTERS_APPLIED, filters);
+    }
+    if let Some(next) = next {
+        set_text(&mut answer, header::LINK, &format!("<{next}>; rel=\"next\""));
+    }
+    set_stale(&mut answer, listed.stale);
+    answer
 }
 
 /// The head of a whole blob.
@@ -124,6 +145,13 @@ fn plain(status: StatusCode, media_type: HeaderValue, body: Bytes) -> Answer {
 
 fn accept_ranges(answer: &mut Answer) {
     answer.headers_mut().insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
+}
+
+fn set_stale(answer: &mut Answer, stale: Option<Duration>) {
+    if let Some(age) = stale {
+        answer.headers_mut().insert(header::WARNING, STALE_WARNING);
+        set(answer, STALE_SECONDS, age.as_secs());
+    }
 }
 
 fn set_digest(answer: &mut Answer, digest: &Digest) {

@@ -1,7 +1,7 @@
 //! The one place where what went wrong becomes an answer in the registry's own form.
 
 use http::{Method, StatusCode};
-use shoal_protocol::reference::ImageName;
+use shoal_protocol::{listing::Listing, reference::ImageName};
 
 use super::route::RouteError;
 use crate::{
@@ -22,6 +22,8 @@ pub(super) enum MirrorError {
     Route(#[from] RouteError),
     #[error("{error}")]
     Content { kind: RequestKind, error: ContentError },
+    #[error("{listing}: {error}")]
+    List { listing: Listing, error: ContentError },
     #[error("no answer in time")]
     TooLate(RequestKind),
     #[error("the media type from the origin can't be a header")]
@@ -46,14 +48,24 @@ impl MirrorError {
     /// What is not here is always 404, also where access is denied: every runtime goes on to the origin then, which
     /// tells the user itself. What lacks a signature is 403: runtimes that may go on do so all the same, and one that
     /// has nowhere to go shows it to the user. Never 408 or 429, which containerd repeats at once.
+    ///
+    /// For a list, 404 is the origin's own word: whoever is told that there are no referrers, or no referrers API, may
+    /// take an image for unsigned.
     pub(super) fn status(&self) -> StatusCode {
         match self {
             Self::Method(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::OutsideRange { .. } => StatusCode::RANGE_NOT_SATISFIABLE,
-            Self::Content { error: ContentError::Overloaded(_), .. } => StatusCode::SERVICE_UNAVAILABLE,
-            Self::Content { error: ContentError::Unsigned(_), .. } => StatusCode::FORBIDDEN,
-            Self::Route(RouteError::NoEndpoint)
+            Self::Content { error: ContentError::Overloaded(_), .. }
+            | Self::List { error: ContentError::Overloaded(_) | ContentError::NotHere(_), .. }
+            | Self::TooLate(RequestKind::Tags | RequestKind::Referrers) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Content { error: ContentError::Unsigned(_), .. }
+            | Self::List { error: ContentError::Denied(_) | ContentError::Unsigned(_), .. } => {
+                StatusCode::FORBIDDEN
+            }
+            // No manifest has such a name, so the specification's answer is that there is none.
+            Self::Route(RouteError::NoEndpoint | RouteError::Reference(_))
             | Self::Content { .. }
+            | Self::List { .. }
             | Self::TooLate(_)
             | Self::MediaType => StatusCode::NOT_FOUND,
             Self::LoginNeeded { .. } | Self::NoLogin | Self::BadLogin(_) => StatusCode::UNAUTHORIZED,
@@ -67,14 +79,23 @@ impl MirrorError {
             Self::Method(_) | Self::RequestBody | Self::Host | Self::Route(RouteError::NoEndpoint) => {
                 "UNSUPPORTED"
             }
-            Self::Route(RouteError::Reference(_)) => "MANIFEST_INVALID",
+            Self::Route(RouteError::Reference(_)) => "MANIFEST_UNKNOWN",
             Self::Route(RouteError::Digest(_)) => "DIGEST_INVALID",
+            Self::Route(RouteError::ListQuery(_)) => "UNSUPPORTED",
             Self::Route(_) => "NAME_INVALID",
-            Self::Content { error: ContentError::Denied(_) | ContentError::Unsigned(_), .. } => "DENIED",
-            Self::Content { error: ContentError::Overloaded(_), .. } => "UNAVAILABLE",
+            Self::Content { error: ContentError::Denied(_) | ContentError::Unsigned(_), .. }
+            | Self::List { error: ContentError::Denied(_) | ContentError::Unsigned(_), .. } => "DENIED",
+            Self::Content { error: ContentError::Overloaded(_), .. }
+            | Self::List { error: ContentError::Overloaded(_) | ContentError::NotHere(_), .. } => {
+                "UNAVAILABLE"
+            }
+            Self::List { listing: Listing::Tags, .. } => "NAME_UNKNOWN",
+            // Not that the repository is unknown: clients would not look for referrers by tag then.
+            Self::List { listing: Listing::Referrers(_), .. } => "UNSUPPORTED",
             Self::MediaType => "MANIFEST_UNKNOWN",
             Self::Content { kind, .. } | Self::TooLate(kind) => match kind {
                 RequestKind::Manifest => "MANIFEST_UNKNOWN",
+                RequestKind::Tags | RequestKind::Referrers => "UNAVAILABLE",
                 _ => "BLOB_UNKNOWN",
             },
             Self::OutsideRange { .. } => "SIZE_INVALID",
@@ -103,7 +124,7 @@ impl MirrorError {
             Self::TokenAsk(_) => Outcome::Refused("token_ask"),
             Self::MediaType => Outcome::HandedOver("media_type"),
             Self::TooLate(_) => Outcome::HandedOver("too_late"),
-            Self::Content { error, .. } => Outcome::HandedOver(match error {
+            Self::Content { error, .. } | Self::List { error, .. } => Outcome::HandedOver(match error {
                 ContentError::NotHere(_) => "not_here",
                 ContentError::NotFound => "not_found",
                 ContentError::Denied(_) => "denied",

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, Request, header};
+use http::{HeaderMap, Method, Request, Uri, header};
 use http_body_util::{Either, Full};
 use hyper::body::Incoming;
 use serde_json::json;
 use shoal_protocol::{
     digest::Digest,
+    listing::{ListQuery, Listing},
     reference::{ImageName, Reference},
 };
 
@@ -24,7 +25,7 @@ use super::{
 };
 use crate::{
     access::{Access, Refusal},
-    content::{Content, ContentError, Resolved},
+    content::{Content, ContentError, Listed, Resolved},
     metrics::{Metrics, Outcome, RequestKind},
     server::{self, Connection},
 };
@@ -96,6 +97,13 @@ impl MirrorHandler {
                     let blob = self.content.blob(image, digest).await.map_err(missing(route.kind()))?;
                     SelectedBlob::new(blob, *digest, request.headers()).map(Found::Blob)
                 }
+                Route::List(image, listing, query) => {
+                    let listed = self.list(image, listing, query, pull).await?;
+                    let next = listed.next.as_ref().map(|next| next_page(request.uri(), next));
+                    let answer = answer::list(listing, &listed, next.as_deref(), head_only);
+                    pull.sends(if head_only { 0 } else { listed.document.len() });
+                    Ok(whole(answer))
+                }
             }
         };
         match tokio::time::timeout(self.config.answer_timeout, finding).await.map_err(late)?? {
@@ -108,10 +116,11 @@ impl MirrorHandler {
     async fn admit(&self, route: &Route, headers: &HeaderMap) -> Result<(), MirrorError> {
         let (image, wanted) = match route {
             Route::Ping => return Ok(()),
-            Route::Manifest(image, reference) => (image, Some(reference)),
-            Route::Blob(image, _) => (image, None),
+            Route::Manifest(image, reference) => (image, Some(reference.clone())),
+            Route::List(image, Listing::Referrers(subject), _) => (image, Some(Reference::Digest(*subject))),
+            Route::Blob(image, _) | Route::List(image, Listing::Tags, _) => (image, None),
         };
-        self.access.admit(image, wanted, headers).await.map_err(|refusal| match refusal {
+        self.access.admit(image, wanted.as_ref(), headers).await.map_err(|refusal| match refusal {
             Refusal::Origin(error) => MirrorError::Content { kind: route.kind(), error },
             Refusal::LoginNeeded { wanted } => {
                 let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
@@ -171,10 +180,32 @@ impl MirrorHandler {
         answer::manifest(&head, document)
     }
 
+    async fn list(
+        &self,
+        image: &ImageName,
+        listing: &Listing,
+        query: &ListQuery,
+        pull: &Pull,
+    ) -> Result<Listed, MirrorError> {
+        let found = self.content.list(image, listing, query).await;
+        let listed = found.map_err(|error| MirrorError::List { listing: *listing, error })?;
+        pull.answers_stale(listed.stale.is_some());
+        Ok(listed)
+    }
+
     async fn stat(&self, image: &ImageName, digest: &Digest) -> Result<Answer, MirrorError> {
         let len_bytes = self.content.stat(image, digest).await.map_err(missing(RequestKind::Blob))?;
         Ok(answer::blob_head(digest, len_bytes))
     }
+}
+
+/// Where a client that asked at `asked` finds the next page: at the same path, which it may have written in its own way,
+/// with the registry that it named.
+fn next_page(asked: &Uri, next: &ListQuery) -> String {
+    let query = asked.query().unwrap_or_default();
+    let namespace = query.split('&').find(|pair| pair.starts_with("ns="));
+    let namespace = namespace.map(|pair| format!("&{pair}")).unwrap_or_default();
+    format!("{}?{}{namespace}", asked.path(), next.as_str())
 }
 
 /// Refuses what is no plain reading request, or could be read as two.

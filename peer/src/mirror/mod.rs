@@ -6,7 +6,7 @@
 //!   first byte, after it a body that ends short with FIN. Never a reset, never 408 or 429.
 //! - Headers leave before a runtime's own timer for them (30 s in containerd) runs out.
 //!
-//! Absent on purpose: pushes, catalogues and lists of tags (registries answer those), and Content-Encoding.
+//! Absent on purpose: pushes and catalogues (registries answer those), and Content-Encoding.
 
 mod answer;
 mod blob;

@@ -6,7 +6,9 @@ use std::borrow::Cow;
 
 use percent_encoding::percent_decode_str;
 use shoal_protocol::{
+    bounds::MAX_LIST_QUERY_BYTES,
     digest::{Digest, DigestError},
+    listing::{ListQuery, ListQueryError, Listing},
     reference::{ImageName, NameError, Reference, RegistryHost},
 };
 
@@ -14,8 +16,8 @@ use crate::metrics::RequestKind;
 
 /// Longest path: repository and registry at their longest, the colon of each escaped, a SHA-512 digest, and some.
 const MAX_PATH_BYTES: usize = 1024;
-/// Longest query: a registry at its longest with every byte escaped, and some.
-const MAX_QUERY_BYTES: usize = 1024;
+/// Longest query: a registry at its longest with every byte escaped, and some, beside the parameters of a list.
+const MAX_QUERY_BYTES: usize = 1024 + MAX_LIST_QUERY_BYTES;
 /// The registry that has no name of its own in Docker's world.
 const DOCKER_HUB: &str = "docker.io";
 const DOCKER_HUB_ALIASES: [&str; 2] = ["index.docker.io", "registry-1.docker.io"];
@@ -29,6 +31,8 @@ pub(super) enum Route {
     Manifest(ImageName, Reference),
     /// `/v2/<name>/blobs/<digest>`.
     Blob(ImageName, Digest),
+    /// `/v2/<name>/tags/list` and `/v2/<name>/referrers/<digest>`.
+    List(ImageName, Listing, ListQuery),
 }
 
 /// Why a path and query ask for nothing that the mirror has.
@@ -36,7 +40,9 @@ pub(super) enum Route {
 pub(super) enum RouteError {
     #[error("the {what} of the request is longer than {max} bytes")]
     TooLong { what: &'static str, max: usize },
-    #[error("this mirror answers /v2/, /v2/<name>/manifests/<reference> and /v2/<name>/blobs/<digest> only")]
+    #[error(
+        "this mirror answers /v2/ and, below /v2/<name>, manifests/<reference>, blobs/<digest>, referrers/<digest> and tags/list only"
+    )]
     NoEndpoint,
     #[error("percent-encoding of a '/', '%' or NUL, or of something that is not UTF-8")]
     Encoding,
@@ -48,6 +54,8 @@ pub(super) enum RouteError {
     Reference(NameError),
     #[error("{0}")]
     Digest(DigestError),
+    #[error("{0}")]
+    ListQuery(ListQueryError),
     #[error("'ns' is given more than once")]
     RepeatedNamespace,
     #[error(
@@ -79,6 +87,11 @@ impl Route {
                 let digest = decode(last)?.parse().map_err(RouteError::Digest);
                 Ok(Self::Blob(image()?, digest?))
             }
+            "referrers" => {
+                let subject = decode(last)?.parse().map_err(RouteError::Digest);
+                Ok(Self::List(image()?, Listing::Referrers(subject?), list_query(query)?))
+            }
+            "tags" if last == "list" => Ok(Self::List(image()?, Listing::Tags, list_query(query)?)),
             _ => Err(RouteError::NoEndpoint),
         }
     }
@@ -89,6 +102,8 @@ impl Route {
             Self::Ping => RequestKind::Ping,
             Self::Manifest(..) => RequestKind::Manifest,
             Self::Blob(..) => RequestKind::Blob,
+            Self::List(_, Listing::Tags, _) => RequestKind::Tags,
+            Self::List(_, Listing::Referrers(_), _) => RequestKind::Referrers,
         }
     }
 }
@@ -104,6 +119,10 @@ fn decode(segment: &str) -> Result<Cow<'_, str>, RouteError> {
         return Err(RouteError::Encoding);
     }
     Ok(decoded)
+}
+
+fn list_query(query: &str) -> Result<ListQuery, RouteError> {
+    ListQuery::without_namespace(query).map_err(RouteError::ListQuery)
 }
 
 /// The registry that containerd names in the query.

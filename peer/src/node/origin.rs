@@ -4,6 +4,7 @@ use std::{path::Path, sync::Arc};
 
 use shoal_protocol::membership::RoleToken;
 use shoal_seed::{
+    lists::Lists,
     metrics::OriginMetrics,
     origin::Origins,
     pull::{PullConfig, Puller},
@@ -24,7 +25,7 @@ use crate::{
 pub(super) struct OriginSide {
     /// For the exchange.
     pub(super) pulls: Option<SeedParts>,
-    /// For tags and manifests.
+    /// For tags, lists and manifests.
     pub(super) content: Option<OriginParts>,
 }
 
@@ -43,12 +44,18 @@ pub(super) fn side(
     let puller = Puller::new(Arc::clone(&origins), PullConfig::default(), spool_dir(&config.data_dir)?);
     let memory = Arc::new(StoredTags::new(store.clone()));
     let tags = Tags::new(Arc::<Origins>::clone(&origins), memory, config.for_tags(), metrics.clone());
+    let lists = Lists::new(Arc::<Origins>::clone(&origins), config.for_lists(), metrics.clone());
     let parents = Arc::new(StoredParents::new(store.clone()));
     let signatures = Signatures::new(config.for_signatures(), Arc::clone(&origins), parents, metrics)
         .map_err(|error| StartError(error.to_string()))?;
     Ok(OriginSide {
         pulls: Some(SeedParts { puller: Arc::new(puller), token: token.clone() }),
-        content: Some(OriginParts { origins, tags: Arc::new(tags), signatures: Arc::new(signatures) }),
+        content: Some(OriginParts {
+            origins,
+            tags: Arc::new(tags),
+            lists: Arc::new(lists),
+            signatures: Arc::new(signatures),
+        }),
     })
 }
 

@@ -15,7 +15,7 @@ pub use codec::{Reader, Wire, WireError, encode_frame, frame_len_bytes};
 pub use control::{Channel, CloseReason, Message};
 pub use lane::LaneHeader;
 pub use login::ClientLogin;
-pub use query::{Answer, Descriptor, Query, Refusal};
+pub use query::{Answer, Descriptor, ListPage, Query, Refusal};
 
 /// The version of all that is specified here. It changes when an old node could not work with a new one.
 pub const VERSION: u32 = 1;

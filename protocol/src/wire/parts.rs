@@ -6,11 +6,12 @@ use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use super::codec::{Reader, Wire, WireError, put_bytes};
 use crate::{
     bitfield::Bitfield,
-    bounds::{MAX_NAME_BYTES, MAX_PIECES, MAX_TAG_BYTES},
+    bounds::{MAX_LIST_QUERY_BYTES, MAX_NAME_BYTES, MAX_PIECES, MAX_TAG_BYTES},
     chain::{Author, ChainUpdate},
     digest::{Algorithm, Digest},
     geometry::Geometry,
     identity::{NodeId, Signature},
+    listing::{ListQuery, Listing},
     membership::{Role, RoleToken},
     reference::{ImageName, Reference, Tag},
 };
@@ -130,6 +131,36 @@ impl Wire for Reference {
             1 => Wire::read(input).map(Self::Digest),
             _ => Err(WireError::Invalid("reference")),
         }
+    }
+}
+
+impl Wire for Listing {
+    fn encode(&self, out: &mut Vec<u8>) {
+        match self {
+            Self::Tags => out.push(0),
+            Self::Referrers(subject) => {
+                out.push(1);
+                subject.encode(out);
+            }
+        }
+    }
+
+    fn read(input: &mut Reader<'_>) -> Result<Self, WireError> {
+        match u8::read(input)? {
+            0 => Ok(Self::Tags),
+            1 => Wire::read(input).map(Self::Referrers),
+            _ => Err(WireError::Invalid("list")),
+        }
+    }
+}
+
+impl Wire for ListQuery {
+    fn encode(&self, out: &mut Vec<u8>) {
+        put_bytes(self.as_str().as_bytes(), out);
+    }
+
+    fn read(input: &mut Reader<'_>) -> Result<Self, WireError> {
+        input.parsed("query of a list", MAX_LIST_QUERY_BYTES)
     }
 }
 

@@ -8,8 +8,9 @@ use super::{
     login::ClientLogin,
 };
 use crate::{
-    bounds::{MAX_MANIFEST_BYTES, MAX_MEDIA_TYPE_BYTES, MAX_NODES},
+    bounds::{MAX_FILTERS_BYTES, MAX_MANIFEST_BYTES, MAX_MEDIA_TYPE_BYTES, MAX_NODES},
     digest::Digest,
+    listing::{ListQuery, Listing},
     reference::{ImageName, Reference, Tag},
 };
 
@@ -50,6 +51,15 @@ pub enum Query {
         /// Who wants it; without, the seed's own login is what decides.
         login: Option<ClientLogin>,
     },
+    /// What does the repository list? Asked of its owner.
+    List {
+        /// The repository.
+        image: ImageName,
+        /// The list.
+        listing: Listing,
+        /// Which part of it.
+        query: ListQuery,
+    },
 }
 
 /// What a node answers.
@@ -80,6 +90,8 @@ pub enum Answer {
     },
     /// To [`Query::Permission`]: yes, by the origin's word just now. No is [`Refusal::Denied`].
     Permitted,
+    /// To [`Query::List`].
+    Listed(ListPage),
     /// To any query.
     Refused(Refusal),
 }
@@ -99,6 +111,19 @@ pub enum Refusal {
     Busy,
     /// The query can't be read.
     Malformed,
+}
+
+/// A list, or a page of it, as the origin gave it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListPage {
+    /// The JSON document.
+    pub document: Vec<u8>,
+    /// The filters that the origin applied (`OCI-Filters-Applied`): printable ASCII.
+    pub filters: Option<String>,
+    /// What the next page is asked for by, where there is one.
+    pub next: Option<ListQuery>,
+    /// Seconds since the origin gave it, when the origin can't be asked now.
+    pub stale_s: Option<u32>,
 }
 
 /// What a tag stands for.
@@ -138,6 +163,12 @@ impl Wire for Query {
                 wanted.encode(out);
                 login.encode(out);
             }
+            Self::List { image, listing, query } => {
+                out.push(7);
+                image.encode(out);
+                listing.encode(out);
+                query.encode(out);
+            }
         }
     }
 
@@ -152,6 +183,11 @@ impl Wire for Query {
                 image: Wire::read(input)?,
                 wanted: Wire::read(input)?,
                 login: Wire::read(input)?,
+            },
+            7 => Self::List {
+                image: Wire::read(input)?,
+                listing: Wire::read(input)?,
+                query: Wire::read(input)?,
             },
             tag => return Err(WireError::UnknownTag(tag)),
         })
@@ -188,6 +224,10 @@ impl Wire for Answer {
                 size_bytes.encode(out);
             }
             Self::Permitted => out.push(6),
+            Self::Listed(page) => {
+                out.push(7);
+                page.encode(out);
+            }
         }
     }
 
@@ -205,6 +245,7 @@ impl Wire for Answer {
             },
             5 => Self::Stat { size_bytes: Wire::read(input)? },
             6 => Self::Permitted,
+            7 => Self::Listed(Wire::read(input)?),
             tag => return Err(WireError::UnknownTag(tag)),
         })
     }
@@ -222,6 +263,30 @@ impl Wire for Descriptor {
             media_type: read_media_type(input)?,
             digest: Wire::read(input)?,
             size_bytes: Wire::read(input)?,
+        })
+    }
+}
+
+impl Wire for ListPage {
+    fn encode(&self, out: &mut Vec<u8>) {
+        put_bytes(&self.document, out);
+        self.filters.is_some().encode(out);
+        if let Some(filters) = &self.filters {
+            put_bytes(filters.as_bytes(), out);
+        }
+        self.next.encode(out);
+        self.stale_s.encode(out);
+    }
+
+    fn read(input: &mut Reader<'_>) -> Result<Self, WireError> {
+        let document = input.bytes("list", MAX_MANIFEST_BYTES)?.to_vec();
+        let has_filters = bool::read(input)?;
+        let filters = has_filters.then(|| read_string(input, "filters of a list", MAX_FILTERS_BYTES));
+        Ok(Self {
+            document,
+            filters: filters.transpose()?,
+            next: Wire::read(input)?,
+            stale_s: Wire::read(input)?,
         })
     }
 }

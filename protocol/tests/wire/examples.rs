@@ -2,6 +2,7 @@
 
 use shoal_protocol::{
     digest::Digest,
+    listing::Listing,
     reference::ImageName,
     wire::{Channel, CloseReason, LaneHeader, Message, Query, Wire, encode_frame},
 };
@@ -40,6 +41,12 @@ fn close_and_query_and_lane_header() {
     let close = Message::Close { channel: Channel(5), reason: CloseReason::Full };
     assert_eq!(encoded(&close), [10, 0, 0, 0, 5, 7]);
     assert_eq!(encoded(&Query::Inventory), [2]);
+    let list = Query::List {
+        image: ImageName { registry: "docker.io".parse().unwrap(), repository: "a/b".parse().unwrap() },
+        listing: Listing::Tags,
+        query: "n=5".parse().unwrap(),
+    };
+    assert_eq!(encoded(&list), b"\x07\0\0\0\x09docker.io\0\0\0\x03a/b\0\0\0\0\x03n=5");
     let header = LaneHeader { channel: Channel(5), piece: 258, len_bytes: 65536 };
     assert_eq!(header.to_bytes(), [0, 0, 0, 5, 0, 0, 1, 2, 0, 1, 0, 0]);
 }

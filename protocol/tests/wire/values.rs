@@ -13,11 +13,12 @@ use shoal_protocol::{
     digest::Digest,
     geometry::Geometry,
     identity::{NodeId, Signature},
+    listing::{ListQuery, Listing},
     membership::{Role, RoleToken},
     reference::{ImageName, Reference, Tag},
     wire::{
         Announcement, Answer, Change, Channel, ClientLogin, CloseReason, Descriptor, Holding, InventoryList,
-        LaneHeader, Message, NodeRecord, Query, Refusal, SnapshotEntry,
+        LaneHeader, ListPage, Message, NodeRecord, Query, Refusal, SnapshotEntry,
     },
 };
 
@@ -206,7 +207,30 @@ pub(crate) fn query() -> impl Strategy<Value = Query> {
             wanted,
             login
         }),
+        (image(), listing(), list_query()).prop_map(|(image, listing, query)| Query::List {
+            image,
+            listing,
+            query
+        }),
     ]
+}
+
+fn listing() -> impl Strategy<Value = Listing> {
+    prop_oneof![Just(Listing::Tags), digest().prop_map(Listing::Referrers)]
+}
+
+fn list_query() -> impl Strategy<Value = ListQuery> {
+    "[a-mo-z0-9=&/?%]{0,30}".prop_filter_map("a query", |text| text.replace('%', "%2B").parse().ok())
+}
+
+fn list_page() -> impl Strategy<Value = ListPage> {
+    let parts = (vec(any::<u8>(), 0..100), option::of("[ -~]{0,20}"), option::of(list_query()));
+    (parts, option::of(any::<u32>())).prop_map(|((document, filters, next), stale_s)| ListPage {
+        document,
+        filters,
+        next,
+        stale_s,
+    })
 }
 
 fn reference() -> impl Strategy<Value = Reference> {
@@ -241,6 +265,7 @@ pub(crate) fn answer() -> impl Strategy<Value = Answer> {
             .prop_map(|(media_type, bytes)| Answer::Manifest { media_type, bytes }),
         any::<u64>().prop_map(|size_bytes| Answer::Stat { size_bytes }),
         Just(Answer::Permitted),
+        list_page().prop_map(Answer::Listed),
         refusal().prop_map(Answer::Refused),
     ]
 }

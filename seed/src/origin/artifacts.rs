@@ -32,6 +32,7 @@ impl Origins {
             method: Method::GET,
             repository: &image.repository,
             item: format!("referrers/{subject}"),
+            query: "",
             accept: Some(INDEX),
             range: None,
             avoid: None,

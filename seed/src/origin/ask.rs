@@ -1,12 +1,12 @@
 //! What is asked of a registry, and what comes back.
 
 use http::{Method, StatusCode};
-use reqwest::Response;
+use reqwest::{Response, Url};
 use shoal_protocol::reference::Repository;
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::error::{OriginError, PublicUrl, Trouble};
-use crate::metrics::Kind;
+use crate::{config::Endpoint, metrics::Kind};
 
 /// What to ask of a repository.
 #[derive(Clone, Debug)]
@@ -14,12 +14,23 @@ pub(super) struct Ask<'a> {
     pub(super) kind: Kind,
     pub(super) method: Method,
     pub(super) repository: &'a Repository,
-    /// `manifests/…` or `blobs/…`.
+    /// `manifests/…`, `blobs/…`, `tags/list` or `referrers/…`.
     pub(super) item: String,
+    /// What follows the `?`; empty for no more than the path.
+    pub(super) query: &'a str,
     pub(super) accept: Option<&'static str>,
     pub(super) range: Option<String>,
     /// An endpoint to ask only when no other answers, as it gave wrong bytes before.
     pub(super) avoid: Option<usize>,
+}
+
+impl Ask<'_> {
+    /// The URL at which `endpoint` is asked.
+    pub(super) fn url(&self, endpoint: &Endpoint) -> Url {
+        let mut url = endpoint.url(self.repository, &self.item);
+        url.set_query((!self.query.is_empty()).then_some(self.query));
+        url
+    }
 }
 
 /// The head of an answer, and its body to be read.

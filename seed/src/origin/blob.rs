@@ -130,7 +130,7 @@ impl fmt::Debug for OriginBlob {
 
 fn ask<'a>(kind: Kind, method: Method, image: &'a ImageName, digest: &Digest) -> Ask<'a> {
     let (repository, item) = (&image.repository, format!("blobs/{digest}"));
-    Ask { kind, method, repository, item, accept: None, range: None, avoid: None }
+    Ask { kind, method, repository, item, query: "", accept: None, range: None, avoid: None }
 }
 
 /// Asks for the range and, where the origin refuses ranges, for everything.

@@ -9,7 +9,7 @@ use serde::{Deserialize, de::IgnoredAny};
 const DOCKER_MANIFEST: &str = "application/vnd.docker.distribution.manifest.v2+json";
 const DOCKER_LIST: &str = "application/vnd.docker.distribution.manifest.list.v2+json";
 const OCI_MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
-const OCI_INDEX: &str = "application/vnd.oci.image.index.v1+json";
+pub(super) const OCI_INDEX: &str = "application/vnd.oci.image.index.v1+json";
 
 /// What is asked for when a manifest is. `*/*` comes last, as some registries answer 404 to artifacts without it.
 pub(super) const ACCEPT: &str = "application/vnd.oci.image.index.v1+json, \
@@ -106,7 +106,7 @@ fn is_schema_1(media_type: &str) -> bool {
 }
 
 /// The type in the headers, unless it says nothing about the document.
-fn named(headers: &HeaderMap) -> Option<String> {
+pub(super) fn named(headers: &HeaderMap) -> Option<String> {
     let text = headers.get(CONTENT_TYPE)?.to_str().ok()?;
     let media_type = text.split(';').next()?.trim();
     let says_nothing = matches!(

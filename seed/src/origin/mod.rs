@@ -37,6 +37,8 @@ mod credentials;
 mod endpoints;
 mod error;
 mod health;
+mod link;
+mod listing;
 mod media_type;
 mod pace;
 mod permission;
@@ -51,6 +53,7 @@ pub(crate) use blob::MAX_BLOB_BYTES;
 pub use blob::{BlobRange, OriginBlob};
 pub use credentials::CredentialsError;
 pub use error::{OriginError, PublicUrl, Trouble};
+pub use listing::ListPage;
 pub use permission::{ClientCredentials, Verdict};
 pub use registry::RegistryError;
 pub use tls::TlsError;
@@ -248,7 +251,7 @@ fn key(host: &RegistryHost) -> String {
 
 fn manifest_ask<'a>(kind: Kind, method: Method, image: &'a ImageName, item: &str) -> Ask<'a> {
     let (repository, item, accept) = (&image.repository, item.to_owned(), Some(media_type::ACCEPT));
-    Ask { kind, method, repository, item, accept, range: None, avoid: None }
+    Ask { kind, method, repository, item, query: "", accept, range: None, avoid: None }
 }
 
 /// What `read` finds in a HEAD's answer; `None` when only a GET can tell.

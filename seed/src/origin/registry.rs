@@ -137,12 +137,12 @@ impl Registry {
     }
 
     fn url(&self, endpoint: usize, ask: &Ask<'_>) -> PublicUrl {
-        PublicUrl::from(&self.endpoints.get(endpoint).endpoint.url(ask.repository, &ask.item))
+        PublicUrl::from(&ask.url(&self.endpoints.get(endpoint).endpoint))
     }
 
     async fn ask_endpoint(&self, auth: &Auth, index: usize, ask: &Ask<'_>) -> Result<Reply, OriginError> {
         let reached = self.endpoints.get(index);
-        let url = reached.endpoint.url(ask.repository, &ask.item);
+        let url = ask.url(&reached.endpoint);
         let public = PublicUrl::from(&url);
         if let Some(left) = reached.quiet.remaining() {
             let trouble = Trouble::new(&public, "is not asked now, as it wanted fewer requests");

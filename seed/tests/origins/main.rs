@@ -5,6 +5,7 @@ mod access;
 mod answers;
 mod child;
 mod endpoints;
+mod lists;
 mod logins;
 mod once;
 mod permission;

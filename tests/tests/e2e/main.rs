@@ -7,6 +7,7 @@
     reason = "clippy allows it in test functions, not in the helpers they share"
 )]
 
+mod artifacts;
 mod bad_input;
 mod blob_shapes;
 mod compatibility;

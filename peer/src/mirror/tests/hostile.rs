@@ -127,7 +127,7 @@ async fn malformed_names_get_errors_in_the_registrys_form() {
         ("/v2/a%2500/manifests/v1", 400, "NAME_INVALID"),
         ("/v2/a/manifests/v1?ns=a&ns=b", 400, "NAME_INVALID"),
         (long.as_str(), 400, "NAME_INVALID"),
-        ("/v2/a/manifests/.v1", 400, "MANIFEST_INVALID"),
+        ("/v2/a/manifests/.v1", 404, "MANIFEST_UNKNOWN"),
         ("/v2/a/blobs/sha256:zz", 400, "DIGEST_INVALID"),
         ("/v2/_catalog", 404, "UNSUPPORTED"),
         ("/metrics", 404, "UNSUPPORTED"),

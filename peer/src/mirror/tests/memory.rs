@@ -18,12 +18,13 @@ use futures::{
 };
 use shoal_protocol::{
     digest::{Algorithm, Digest},
+    listing::{ListQuery, Listing},
     reference::{ImageName, Reference, Tag},
     wire::ClientLogin,
 };
 use tokio::sync::Semaphore;
 
-use crate::content::{Blob, Content, ContentError, Interrupted, Manifest, Manifests, Resolved};
+use crate::content::{Blob, Content, ContentError, Interrupted, Listed, Manifest, Manifests, Resolved};
 
 /// How a blob ends once it has given `after_bytes`.
 #[derive(Clone)]
@@ -61,6 +62,8 @@ pub(super) struct Memory {
     manifests: BTreeMap<Digest, Manifest>,
     blobs: BTreeMap<Digest, Stored>,
     errors: BTreeMap<Digest, ContentError>,
+    /// By image, list and query: `docker.io/library/app tags/list n=1`.
+    lists: BTreeMap<String, Result<Listed, ContentError>>,
     /// Nothing is ever found.
     hangs: bool,
     /// Streams and look-ups that are under way.
@@ -106,6 +109,11 @@ impl Memory {
 
     pub(super) fn allows(self, image: &str, user: &str) -> Self {
         self.allowed.lock().unwrap().insert((image.into(), user.into()));
+        self
+    }
+
+    pub(super) fn lists(mut self, asked: &str, listed: Result<Listed, ContentError>) -> Self {
+        self.lists.insert(asked.into(), listed);
         self
     }
 
@@ -180,6 +188,16 @@ impl Content for Memory {
         let found = self.blobs.get(digest).cloned();
         self.look_up(Some(digest), found.map(|stored| Box::new(Reader { stored, open }) as Box<dyn Blob>))
             .boxed()
+    }
+
+    fn list<'a>(
+        &'a self,
+        image: &'a ImageName,
+        listing: &'a Listing,
+        query: &'a ListQuery,
+    ) -> BoxFuture<'a, Result<Listed, ContentError>> {
+        let found = self.lists.get(&format!("{image} {listing} {}", query.as_str())).cloned();
+        async move { self.look_up(None, found).await? }.boxed()
     }
 
     fn permission<'a>(

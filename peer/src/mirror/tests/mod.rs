@@ -4,6 +4,7 @@ mod access;
 mod content;
 mod endings;
 mod hostile;
+mod lists;
 mod memory;
 mod routes;
 

@@ -16,6 +16,7 @@ fn parse(target: &str) -> Result<String, RouteError> {
         Route::Ping => "ping".into(),
         Route::Manifest(image, reference) => format!("{image} {reference}"),
         Route::Blob(image, digest) => format!("{image} {digest}"),
+        Route::List(image, listing, query) => format!("{image} {listing} {}", query.as_str()),
     })
 }
 
@@ -51,6 +52,13 @@ fn every_way_of_naming_a_registry_is_understood() {
         ("/v2/library/app/manifests/v1".into(), "docker.io/library/app v1".into()),
         ("/v2/app/manifests/v1".into(), "docker.io/library/app v1".into()),
         (format!("/v2/org/app/blobs/{DIGEST}"), format!("docker.io/org/app {DIGEST}")),
+        // Lists
+        ("/v2/app/tags/list?ns=ghcr.io".into(), "ghcr.io/app tags/list ".into()),
+        ("/v2/ghcr.io/app/tags/list?n=2&last=v1%2B2".into(), "ghcr.io/app tags/list n=2&last=v1%2B2".into()),
+        (
+            format!("/v2/app/referrers/{DIGEST}?artifactType=a/b&ns=ghcr.io&page=2"),
+            format!("ghcr.io/app referrers/{DIGEST} artifactType=a/b&page=2"),
+        ),
         // Words of the API inside a name
         ("/v2/a/blobs/manifests/manifests/blobs".into(), "docker.io/a/blobs/manifests blobs".into()),
     ];
@@ -64,7 +72,7 @@ fn what_is_ambiguous_or_malformed_is_refused() {
     use RouteError as E;
     type Expected = fn(&E) -> bool;
     let long = format!("/v2/{}/manifests/v1", "a/".repeat(600));
-    let long_query = format!("/v2/a/manifests/v1?ns=ghcr.io&{}", "a".repeat(1024));
+    let long_query = format!("/v2/a/manifests/v1?ns=ghcr.io&{}", "a".repeat(8 * 1024));
     let cases: &[(&str, Expected)] = &[
         ("", |e| *e == E::NoEndpoint),
         ("/", |e| *e == E::NoEndpoint),
@@ -72,7 +80,11 @@ fn what_is_ambiguous_or_malformed_is_refused() {
         ("/v2x", |e| *e == E::NoEndpoint),
         ("//v2/", |e| *e == E::NoEndpoint),
         ("/v2/_catalog", |e| *e == E::NoEndpoint),
-        ("/v2/a/tags/list", |e| *e == E::NoEndpoint),
+        ("/v2/a/tags/v1", |e| *e == E::NoEndpoint),
+        ("/v2/tags/list", |e| *e == E::NoRepository),
+        ("/v2/a/referrers/v1", |e| matches!(e, E::Digest(_))),
+        ("/v2/a/tags/list?last=a b", |e| matches!(e, E::ListQuery(_))),
+        ("/v2/a/tags/list?ns=a&ns=b", |e| *e == E::RepeatedNamespace),
         ("/v2/a/blobs/uploads/", |e| *e == E::NoEndpoint),
         ("/v2/a/%6danifests/v1", |e| *e == E::NoEndpoint),
         ("/v2/a%2Fmanifests/v1", |e| *e == E::NoEndpoint),
@@ -150,7 +162,7 @@ fn no_way_of_climbing_out_is_taken() {
 
 proptest! {
     #[test]
-    fn any_text_is_a_route_or_an_error(target in "(/v2/)?[ -~é\\x00]{0,80}(/manifests/|/blobs/)?[ -~]{0,20}(\\?ns=[ -~]{0,20})?") {
+    fn any_text_is_a_route_or_an_error(target in "(/v2/)?[ -~é\\x00]{0,80}(/manifests/|/blobs/|/referrers/|/tags/list)?[ -~]{0,20}(\\?ns=[ -~]{0,20})?") {
         let _ = parse(&target);
     }
 
