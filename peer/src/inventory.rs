@@ -148,6 +148,16 @@ impl InventoryHandle {
         ownership::owners(key.as_bytes(), &self.lock().live_seeds())
     }
 
+    /// All live nodes, this one included, and the zone of each.
+    pub fn live_nodes(&self) -> Vec<(NodeId, String)> {
+        let inventory = self.lock();
+        let me = inventory.own_record();
+        std::iter::once(me)
+            .chain(inventory.live_nodes())
+            .map(|record| (record.node, record.zone.clone()))
+            .collect()
+    }
+
     /// True when that node is a seed, by a token of the cluster key's holder.
     pub fn is_seed(&self, node: &NodeId) -> bool {
         let inventory = self.lock();

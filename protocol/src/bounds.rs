@@ -29,6 +29,12 @@ pub const MAX_PASSWORD_BYTES: usize = 16 * 1024;
 pub const MAX_LIST_QUERY_BYTES: usize = 4 * 1024;
 /// Longest list of the filters that a registry applied; there is one kind of filter.
 pub const MAX_FILTERS_BYTES: usize = 255;
+/// Most platforms that one order names: more than any image is built for.
+pub const MAX_PLATFORMS: usize = 32;
+/// Longest name of a platform.
+pub const MAX_PLATFORM_BYTES: usize = 64;
+/// Longest reason why an image could not be had.
+pub const MAX_REASON_BYTES: usize = 512;
 /// Largest query: an image name, a reference and a login, their lengths and tags.
 pub const MAX_QUERY_FRAME_BYTES: usize = 20 * 1024;
 /// Largest answer to a query: a snapshot of the most nodes, or a manifest, both with room to spare.

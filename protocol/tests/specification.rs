@@ -28,6 +28,9 @@ fn the_table_of_bounds_is_true() {
         MAX_PASSWORD_BYTES
         MAX_LIST_QUERY_BYTES
         MAX_FILTERS_BYTES
+        MAX_PLATFORMS
+        MAX_PLATFORM_BYTES
+        MAX_REASON_BYTES
         MAX_QUERY_FRAME_BYTES
         MAX_ANSWER_FRAME_BYTES
         MAX_ZONE_BYTES

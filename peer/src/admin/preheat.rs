@@ -13,7 +13,7 @@ use serde::Serialize;
 
 use super::{JSON, Page, TEXT, page, refuse};
 use crate::{
-    preheat::{Order, Preheat},
+    preheat::{Order, Preheat, StartError},
     server::{self, Connection},
 };
 
@@ -95,8 +95,13 @@ fn start(preheat: &Preheat, body: &[u8]) -> Result<Page, Refusal> {
     let wrong = |error: &dyn std::error::Error| (StatusCode::BAD_REQUEST, format!("{error}\n"));
     let request = serde_json::from_slice(body).map_err(|error| wrong(&error))?;
     let order = Order::try_from(&request).map_err(|error| wrong(&error))?;
-    let busy = |error| (StatusCode::SERVICE_UNAVAILABLE, format!("{error}\n"));
-    let report = preheat.start(order).map_err(busy)?;
+    let report = preheat.start(order).map_err(|error| {
+        let status = match error {
+            StartError::TooManyJobs => StatusCode::SERVICE_UNAVAILABLE,
+            StartError::Spread(_) | StartError::TooMuch { .. } => StatusCode::CONFLICT,
+        };
+        (status, format!("{error}\n"))
+    })?;
     let mut page = json(StatusCode::ACCEPTED, &report);
     if let Ok(location) = format!("{PATH}/{}", report.id).parse() {
         page.headers_mut().insert(header::LOCATION, location);

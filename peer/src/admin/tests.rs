@@ -37,7 +37,8 @@ async fn start_with(readiness: &Readiness, memory: Memory) -> Running {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let shutdown = CancellationToken::new();
-    let preheat = Preheat::new(Arc::new(memory), shutdown.clone());
+    let memory = Arc::new(memory);
+    let preheat = Preheat::new(memory.clone(), memory, shutdown.clone());
     let admin = Admin::new(readiness.clone(), registry, Arc::new(Fixed), preheat);
     let stop = shutdown.clone();
     let serving = tokio::spawn(async move { admin.serve(listener, &metrics, stop).await });
@@ -182,7 +183,10 @@ async fn an_order_that_makes_no_sense_says_why() {
         (br#"{"images":[]}"#, 400, "no image is named"),
         (br#"{"images":["A"]}"#, 400, "\"A\" names no image"),
         (br#"{"images":["a"],"platforms":["x"]}"#, 400, "\"x\" names no platform"),
-        (br#"{"images":["a"],"nodes":3}"#, 400, "nodes"),
+        (br#"{"images":["a"],"force":true}"#, 400, "force"),
+        (br#"{"images":["a"],"nodes":0}"#, 400, "one node or more"),
+        (br#"{"images":["a"],"nodes":3}"#, 409, "3 nodes are wanted and 1 are live"),
+        (br#"{"images":["a"],"zone":"b"}"#, 409, "no live node is in the zone \"b\""),
         (&long, 413, "split the order"),
     ] {
         let (status, text, reply) = post(&running, JSON, body).await;

@@ -66,7 +66,9 @@ impl Cluster {
                     })
                 })
             }
-            Query::Snapshot | Query::Inventory => return Answer::Refused(Refusal::Malformed),
+            Query::Preheat(_) | Query::Snapshot | Query::Inventory => {
+                return Answer::Refused(Refusal::Malformed);
+            }
         };
         answer.unwrap_or_else(|error| Answer::Refused(refusal(&error)))
     }
@@ -88,6 +90,7 @@ impl Cluster {
             Query::Resolve { .. }
             | Query::Permission { .. }
             | Query::List { .. }
+            | Query::Preheat(_)
             | Query::Snapshot
             | Query::Inventory => None,
         };

@@ -3,7 +3,7 @@
 //! Invariants:
 //! - What goes out is what [`Content`] gave, which is verified; nothing is re-encoded.
 //! - Whatever can't be served ends so that a runtime goes on to the origin by itself: a clean 404 or 503 before the
-//!   first byte, after it a body that ends short with FIN. Never a reset, never 408 or 429.
+//!   first byte (for a list 403, too), after it a body that ends short with FIN. Never a reset, never 408 or 429.
 //! - Headers leave before a runtime's own timer for them (30 s in containerd) runs out.
 //!
 //! Absent on purpose: pushes and catalogues (registries answer those), and Content-Encoding.

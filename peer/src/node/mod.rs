@@ -1,6 +1,7 @@
 //! A node, put together: sockets first, then everything that uses them.
 
 mod addresses;
+mod answers;
 mod dispatch;
 mod origin;
 mod setup;

@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     Node, StartError,
     addresses::{self, Addresses},
+    answers::NodeAnswers,
     dispatch::Dispatcher,
     origin::{self, OriginSide},
     setup::{self, failed},
@@ -118,10 +119,14 @@ impl Ground {
             origin: origin.content,
             prefetch: config.mirror.prefetch.then_some(prefetch),
         });
+        let serving = CancellationToken::new();
+        let fleet = Arc::new(cluster.clone());
+        let preheat = Preheat::new(Arc::<Cluster>::clone(&fleet), fleet, serving.clone());
+        let answers = NodeAnswers { cluster: cluster.clone(), preheat: preheat.clone() };
         let dispatcher = Dispatcher {
             inventory: inventory.clone(),
             exchange: exchange.clone(),
-            queries: QueryServer::new(Arc::new(cluster.clone())),
+            queries: QueryServer::new(Arc::new(answers)),
             gate,
         };
         let dispatcher_task = tokio::spawn(dispatcher.run(found.early, sockets.swarm_events));
@@ -132,6 +137,8 @@ impl Ground {
             swarm: sockets.swarm,
             dispatcher_task,
             passed_manifests,
+            preheat,
+            serving,
         };
         self.serve(config, running, cluster, sockets.mirror, sockets.admin)
     }
@@ -196,7 +203,7 @@ impl Ground {
         mirror: TcpListener,
         admin: TcpListener,
     ) -> Result<Node, StartError> {
-        let (serving, background) = (CancellationToken::new(), CancellationToken::new());
+        let (serving, background) = (running.serving, CancellationToken::new());
         let mirror_address = mirror.local_addr().map_err(failed("read the mirror's address"))?;
         let admin_address = admin.local_addr().map_err(failed("read the admin page's address"))?;
         let id = self.credentials.node_id();
@@ -210,8 +217,7 @@ impl Ground {
             store: self.store,
             metrics: self.metrics.clone(),
         };
-        let preheat = Preheat::new(Arc::new(cluster.clone()), serving.clone());
-        let page = Admin::new(readiness.clone(), self.registry, Arc::new(watcher.clone()), preheat);
+        let page = Admin::new(readiness.clone(), self.registry, Arc::new(watcher.clone()), running.preheat);
         let prefetching = cluster.clone().prefetch(running.passed_manifests, serving.clone());
         let server = Mirror::new(Arc::new(cluster), config.for_mirror(), self.metrics.clone())
             .map_err(failed("make the key of the mirror's tokens"))?;
@@ -250,4 +256,7 @@ struct Running {
     swarm: SwarmHandle,
     dispatcher_task: tokio::task::JoinHandle<()>,
     passed_manifests: PassedManifests,
+    preheat: Preheat,
+    /// Ends the mirror and what is fetched without a runtime.
+    serving: CancellationToken,
 }

@@ -10,32 +10,57 @@ use super::{
     order::Order,
     places::Places,
     platform::Platforms,
-    report::{ImageReport, ImageState, JobReport, JobState},
+    report::{ImageReport, ImageState, JobReport, JobState, NodeState},
     source::Source,
+    tally::Tally,
 };
 
 pub(super) struct Job {
+    number: u64,
     id: String,
     order: Order,
     cancelled: CancellationToken,
     /// A std mutex: held for one look or change, never across an await.
-    report: Mutex<JobReport>,
+    standing: Mutex<Standing>,
+}
+
+struct Standing {
+    report: JobReport,
+    /// What the nodes of an order for several told.
+    tally: Tally,
 }
 
 impl Job {
     /// A job that ends early once `cancelled` is.
-    pub(super) fn new(id: String, order: Order, cancelled: CancellationToken) -> Self {
+    pub(super) fn new(number: u64, order: Order, cancelled: CancellationToken) -> Self {
+        let id = format!("{number:016x}");
+        let platforms =
+            if order.spread.is_some() { order.named_platforms.clone() } else { order.platforms.names() };
         let report = JobReport {
             id: id.clone(),
             state: JobState::Running,
-            platforms: order.platforms.names(),
+            platforms,
             images: order.images.iter().map(|image| ImageReport::waiting(image.to_string())).collect(),
+            nodes: Vec::new(),
         };
-        Self { id, order, cancelled, report: Mutex::new(report) }
+        let standing = Standing { report, tally: Tally::default() };
+        Self { number, id, order, cancelled, standing: Mutex::new(standing) }
     }
 
     pub(super) fn id(&self) -> &str {
         &self.id
+    }
+
+    pub(super) const fn number(&self) -> u64 {
+        self.number
+    }
+
+    pub(super) const fn order(&self) -> &Order {
+        &self.order
+    }
+
+    pub(super) const fn cancellation(&self) -> &CancellationToken {
+        &self.cancelled
     }
 
     pub(super) fn platforms(&self) -> &Platforms {
@@ -43,11 +68,11 @@ impl Job {
     }
 
     pub(super) fn report(&self) -> JobReport {
-        self.lock().clone()
+        self.lock().report.clone()
     }
 
     pub(super) fn has_ended(&self) -> bool {
-        self.lock().state.is_end()
+        self.lock().report.state.is_end()
     }
 
     /// Ends the job now, unless it has ended.
@@ -58,12 +83,18 @@ impl Job {
 
     /// Changes how one image stands; nothing once the job has ended.
     pub(super) fn update(&self, index: usize, change: impl FnOnce(&mut ImageReport)) {
-        let mut report = self.lock();
-        if !report.state.is_end()
-            && let Some(image) = report.images.get_mut(index)
+        let mut standing = self.lock();
+        if !standing.report.state.is_end()
+            && let Some(image) = standing.report.images.get_mut(index)
         {
             change(image);
         }
+    }
+
+    /// Changes how the nodes stand; nothing once the job has ended.
+    pub(super) fn tally<T>(&self, change: impl FnOnce(&mut Tally, &mut JobReport) -> T) -> Option<T> {
+        let Standing { report, tally } = &mut *self.lock();
+        (!report.state.is_end()).then(|| change(tally, report))
     }
 
     /// Fetches everything, until the job is cancelled.
@@ -73,6 +104,16 @@ impl Job {
             Some(()) => self.end(JobState::Done),
             None => self.end(JobState::Cancelled),
         }
+        self.log_end();
+    }
+
+    /// Every image has ended that could.
+    pub(super) fn finish(&self) {
+        self.end(JobState::Done);
+        self.log_end();
+    }
+
+    fn log_end(&self) {
         let ended = self.report().summary();
         tracing::info!(
             job = %ended.id, state = ?ended.state, done = ended.images_done, failed = ended.images_failed,
@@ -103,9 +144,12 @@ impl Job {
 
     /// Nothing changes any more. What has not ended by itself was cancelled.
     fn end(&self, state: JobState) {
-        let mut report = self.lock();
+        let Standing { report, .. } = &mut *self.lock();
         if report.state.is_end() {
             return;
+        }
+        for node in report.nodes.iter_mut().filter(|node| node.state == NodeState::Fetching) {
+            node.state = NodeState::Cancelled;
         }
         for image in report.images.iter_mut().filter(|image| !image.state.is_end()) {
             image.state = ImageState::Cancelled;
@@ -117,8 +161,8 @@ impl Job {
         };
     }
 
-    fn lock(&self) -> MutexGuard<'_, JobReport> {
+    fn lock(&self) -> MutexGuard<'_, Standing> {
         // A change of counters can't leave the report unusable.
-        self.report.lock().unwrap_or_else(PoisonError::into_inner)
+        self.standing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -12,11 +12,16 @@ use futures::future::BoxFuture;
 use serde_json::{Value, json};
 use shoal_protocol::{
     digest::{Algorithm, Digest},
+    identity::NodeId,
     reference::{ImageName, Tag},
+    wire::{PreheatOrder, PreheatProgress},
 };
 use tokio::sync::Semaphore;
 
-use super::source::{Arrived, Source};
+use super::{
+    fleet::{Fleet, Member, Silence},
+    source::{Arrived, Source},
+};
 use crate::content::{ContentError, Manifest, Manifests, Resolved};
 
 /// A place for every blob of a test.
@@ -161,4 +166,19 @@ impl Source for Memory {
 
 fn digest(bytes: &[u8]) -> Digest {
     Digest::of(Algorithm::Sha256, bytes)
+}
+
+/// Nobody else.
+impl Fleet for Memory {
+    fn me(&self) -> NodeId {
+        NodeId([0; 32])
+    }
+
+    fn members(&self) -> Vec<Member> {
+        vec![Member { node: self.me(), zone: String::new() }]
+    }
+
+    fn ask<'a>(&'a self, _: NodeId, _: &'a PreheatOrder) -> BoxFuture<'a, Result<PreheatProgress, Silence>> {
+        Box::pin(async { Err(Silence::NoAnswer("there is nobody else".into())) })
+    }
 }

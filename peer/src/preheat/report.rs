@@ -2,11 +2,27 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::fleet::Member;
+
 /// All jobs that a node remembers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Jobs {
     /// The oldest first.
     pub jobs: Vec<JobSummary>,
+    /// What this node fetches, or fetched, because other nodes told it to.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub for_others: Vec<AskedReport>,
+}
+
+/// An image of another node's order.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AskedReport {
+    /// The node that took the order.
+    pub node: String,
+    /// The image, by its full name.
+    pub image: String,
+    /// How it stands.
+    pub state: ImageState,
 }
 
 /// A job without its images.
@@ -18,9 +34,9 @@ pub struct JobSummary {
     pub state: JobState,
     /// Images of the order.
     pub images_total: usize,
-    /// Those that this node has whole.
+    /// Those that are whole, on this node or on all nodes of the order.
     pub images_done: usize,
-    /// Those that it can't have.
+    /// Those that can't be had.
     pub images_failed: usize,
 }
 
@@ -33,8 +49,11 @@ pub struct JobReport {
     pub state: JobState,
     /// What is fetched of images for several platforms: `all`, or platforms.
     pub platforms: Vec<String>,
-    /// The images, in the order's order.
+    /// The images, in the order's order. Of an order for several nodes, numbers are of all these together.
     pub images: Vec<ImageReport>,
+    /// The nodes of an order for several, in the order in which they were begun.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub nodes: Vec<NodeReport>,
 }
 
 /// How a job stands.
@@ -74,6 +93,48 @@ pub struct ImageReport {
     pub bytes_total: u64,
 }
 
+/// A node of a job that is for several.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NodeReport {
+    /// Its id.
+    pub node: String,
+    /// Its zone.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub zone: String,
+    /// How it stands.
+    pub state: NodeState,
+    /// Why it fell out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// Images that it has whole.
+    pub images_done: usize,
+    /// Images that it can't have.
+    pub images_failed: usize,
+    /// Bytes of configs and layers that it has.
+    pub bytes_done: u64,
+    /// Length of all configs and layers, as far as it knows them.
+    pub bytes_total: u64,
+    /// Some of what failed: the image, and why.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub failures: Vec<String>,
+}
+
+/// How a node stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum NodeState {
+    /// It is at work.
+    Fetching,
+    /// It has every image.
+    Done,
+    /// It has ended, and some image failed.
+    Failed,
+    /// It does not answer, or takes no orders.
+    Out,
+    /// The job was cancelled before it ended.
+    Cancelled,
+}
+
 /// How an image stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -107,6 +168,23 @@ impl JobReport {
     /// Images that stand so.
     pub fn count(&self, state: ImageState) -> usize {
         self.images.iter().filter(|image| image.state == state).count()
+    }
+}
+
+impl NodeReport {
+    /// A node that begins.
+    pub(super) fn new(member: &Member) -> Self {
+        Self {
+            node: member.node.to_string(),
+            zone: member.zone.clone(),
+            state: NodeState::Fetching,
+            reason: None,
+            images_done: 0,
+            images_failed: 0,
+            bytes_done: 0,
+            bytes_total: 0,
+            failures: Vec::new(),
+        }
     }
 }
 

@@ -6,9 +6,7 @@ use serde_json::{Value, json};
 use shoal_protocol::digest::Digest;
 use tokio_util::sync::CancellationToken;
 
-use super::{
-    ImageState, JobReport, JobState, MAX_JOBS, Order, Preheat, Request, TooManyJobs, memory::Memory,
-};
+use super::{ImageState, JobReport, JobState, MAX_JOBS, Order, Preheat, Request, StartError, memory::Memory};
 use crate::content::ContentError;
 
 /// Blobs fetched at a time.
@@ -18,12 +16,13 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 fn order(images: &[&str], platforms: &[&str]) -> Order {
     let owned = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
-    Order::try_from(&Request { images: owned(images), platforms: owned(platforms) }).unwrap()
+    Order::try_from(&Request { images: owned(images), platforms: owned(platforms), zone: None, nodes: None })
+        .unwrap()
 }
 
 fn preheat(memory: Memory) -> (Preheat, Arc<Memory>) {
     let memory = Arc::new(memory);
-    (Preheat::new(memory.clone(), CancellationToken::new()), memory)
+    (Preheat::new(memory.clone(), memory.clone(), CancellationToken::new()), memory)
 }
 
 async fn until<T>(mut probe: impl FnMut() -> Option<T>) -> T {
@@ -241,7 +240,7 @@ async fn jobs_are_bounded_and_ended_ones_are_forgotten_first() {
     assert_eq!(preheat.list().jobs.len(), MAX_JOBS);
     let last = preheat.start(order(&["app:v1"], &[])).unwrap().id;
     assert_eq!(preheat.report(&done), None, "it had ended");
-    assert_eq!(preheat.start(order(&["app:v1"], &[])), Err(TooManyJobs));
+    assert_eq!(preheat.start(order(&["app:v1"], &[])), Err(StartError::TooManyJobs));
     let mut ids: Vec<_> = preheat.list().jobs.into_iter().map(|job| job.id).collect();
     ids.dedup();
     assert_eq!(ids.len(), MAX_JOBS);
@@ -256,7 +255,8 @@ async fn a_node_that_stops_cancels_its_jobs() {
     memory.tag("docker.io/library/app:v1", manifest);
     memory.hold();
     let stop = CancellationToken::new();
-    let preheat = Preheat::new(Arc::new(memory), stop.clone());
+    let memory = Arc::new(memory);
+    let preheat = Preheat::new(memory.clone(), memory, stop.clone());
     let id = preheat.start(order(&["app:v1"], &[])).unwrap().id;
     stop.cancel();
     assert_eq!(ended(&preheat, &id).await.state, JobState::Cancelled);

@@ -1,8 +1,9 @@
 //! What several nodes do for each other, with real nodes and an origin on loopback.
-#![allow(clippy::expect_used, reason = "a test's helpers say what they expect")]
+#![allow(clippy::expect_used, clippy::panic, reason = "a test's helpers say what they expect")]
 
 mod lists;
 mod origin;
+mod preheat;
 
 use std::{
     net::{Ipv4Addr, SocketAddr},

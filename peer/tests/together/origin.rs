@@ -18,10 +18,12 @@ use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
 use shoal_protocol::digest::{Algorithm, Digest};
-use tokio::{net::TcpListener, task::JoinSet};
+use tokio::{net::TcpListener, sync::Semaphore, task::JoinSet};
 use tokio_util::task::AbortOnDropHandle;
 
 pub(crate) const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
+/// A place for every blob of a test.
+const ALL: usize = 10_000;
 pub(crate) const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 
 /// What it holds of its one repository, `app`: before it is served, to be filled.
@@ -65,11 +67,18 @@ struct Shared {
     content: Content,
     asked: Mutex<Vec<String>>,
     is_down: AtomicBool,
+    /// One for each blob that may be on its way.
+    places: Semaphore,
 }
 
 impl Origin {
     pub(crate) async fn serve(content: Content) -> Self {
-        let shared = Arc::new(Shared { content, asked: Mutex::default(), is_down: AtomicBool::new(false) });
+        let shared = Arc::new(Shared {
+            content,
+            asked: Mutex::default(),
+            is_down: AtomicBool::new(false),
+            places: Semaphore::new(ALL),
+        });
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a port");
         let address = listener.local_addr().expect("an address");
         let accept = tokio::spawn(accept(listener, Arc::clone(&shared)));
@@ -79,6 +88,15 @@ impl Origin {
     /// From now on every answer is 503, or no longer.
     pub(crate) fn set_down(&self, is_down: bool) {
         self.shared.is_down.store(is_down, Ordering::SeqCst);
+    }
+
+    /// No blob goes out until `release`.
+    pub(crate) fn hold(&self) {
+        self.shared.places.forget_permits(ALL);
+    }
+
+    pub(crate) fn release(&self) {
+        self.shared.places.add_permits(ALL);
     }
 
     /// How many requests had a path and query that contain `part`.
@@ -94,7 +112,13 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>) {
         let shared = Arc::clone(&shared);
         let service = service_fn(move |request: Request<Incoming>| {
             let shared = Arc::clone(&shared);
-            async move { Ok::<_, Infallible>(shared.answer(&request)) }
+            async move {
+                let answer = shared.answer(&request);
+                if request.method() == Method::GET && request.uri().path().contains("/blobs/") {
+                    drop(shared.places.acquire().await.expect("an open semaphore"));
+                }
+                Ok::<_, Infallible>(answer)
+            }
         });
         connections.spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
     }

@@ -198,6 +198,11 @@ impl Inventory {
             || self.nodes.by_id(node).is_some_and(|node| node.presence == Presence::Live)
     }
 
+    /// The record of this node.
+    pub fn own_record(&self) -> &NodeRecord {
+        &self.local.record
+    }
+
     /// The records of the other live nodes, in order of their ids.
     pub fn live_nodes(&self) -> impl Iterator<Item = &NodeRecord> {
         self.nodes.iter().filter(|(_, node)| node.presence == Presence::Live).map(|(_, node)| &node.record)

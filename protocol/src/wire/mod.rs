@@ -8,6 +8,7 @@ mod control_codec;
 mod lane;
 mod login;
 mod parts;
+mod preheat;
 mod query;
 
 pub use announce::{Announcement, Change, Holding, InventoryList, NodeRecord, SnapshotEntry};
@@ -15,6 +16,7 @@ pub use codec::{Reader, Wire, WireError, encode_frame, frame_len_bytes};
 pub use control::{Channel, CloseReason, Message};
 pub use lane::LaneHeader;
 pub use login::ClientLogin;
+pub use preheat::{PlatformName, PreheatOrder, PreheatProgress, PreheatState};
 pub use query::{Answer, Descriptor, ListPage, Query, Refusal};
 
 /// The version of all that is specified here. It changes when an old node could not work with a new one.

@@ -6,6 +6,7 @@ use super::{
     announce::{InventoryList, SnapshotEntry},
     codec::{Reader, Wire, WireError, put_bytes, put_list, read_string},
     login::ClientLogin,
+    preheat::{PreheatOrder, PreheatProgress},
 };
 use crate::{
     bounds::{MAX_FILTERS_BYTES, MAX_MANIFEST_BYTES, MAX_MEDIA_TYPE_BYTES, MAX_NODES},
@@ -60,6 +61,8 @@ pub enum Query {
         /// Which part of it.
         query: ListQuery,
     },
+    /// Have this image, and tell how far it is.
+    Preheat(PreheatOrder),
 }
 
 /// What a node answers.
@@ -92,6 +95,8 @@ pub enum Answer {
     Permitted,
     /// To [`Query::List`].
     Listed(ListPage),
+    /// To [`Query::Preheat`].
+    Preheat(PreheatProgress),
     /// To any query.
     Refused(Refusal),
 }
@@ -169,6 +174,10 @@ impl Wire for Query {
                 listing.encode(out);
                 query.encode(out);
             }
+            Self::Preheat(order) => {
+                out.push(8);
+                order.encode(out);
+            }
         }
     }
 
@@ -189,6 +198,7 @@ impl Wire for Query {
                 listing: Wire::read(input)?,
                 query: Wire::read(input)?,
             },
+            8 => Self::Preheat(Wire::read(input)?),
             tag => return Err(WireError::UnknownTag(tag)),
         })
     }
@@ -228,6 +238,10 @@ impl Wire for Answer {
                 out.push(7);
                 page.encode(out);
             }
+            Self::Preheat(progress) => {
+                out.push(8);
+                progress.encode(out);
+            }
         }
     }
 
@@ -246,6 +260,7 @@ impl Wire for Answer {
             5 => Self::Stat { size_bytes: Wire::read(input)? },
             6 => Self::Permitted,
             7 => Self::Listed(Wire::read(input)?),
+            8 => Self::Preheat(Wire::read(input)?),
             tag => return Err(WireError::UnknownTag(tag)),
         })
     }

@@ -3,8 +3,10 @@
 use shoal_protocol::{
     digest::Digest,
     listing::Listing,
-    reference::ImageName,
-    wire::{Channel, CloseReason, LaneHeader, Message, Query, Wire, encode_frame},
+    reference::{ImageName, Reference},
+    wire::{
+        Channel, CloseReason, LaneHeader, Message, PlatformName, PreheatOrder, Query, Wire, encode_frame,
+    },
 };
 
 use crate::encoded;
@@ -47,6 +49,17 @@ fn close_and_query_and_lane_header() {
         query: "n=5".parse().unwrap(),
     };
     assert_eq!(encoded(&list), b"\x07\0\0\0\x09docker.io\0\0\0\x03a/b\0\0\0\0\x03n=5");
+    let preheat = Query::Preheat(PreheatOrder {
+        job: 1,
+        place: 2,
+        cancel: true,
+        image: ImageName { registry: "docker.io".parse().unwrap(), repository: "a/b".parse().unwrap() },
+        reference: Reference::Tag("v1".parse().unwrap()),
+        platforms: vec![PlatformName("all".to_owned())],
+    });
+    let mut expected = vec![8, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 2, 1];
+    expected.extend(b"\0\0\0\x09docker.io\0\0\0\x03a/b\0\0\0\0\x02v1\0\0\0\x01\0\0\0\x03all");
+    assert_eq!(encoded(&preheat), expected);
     let header = LaneHeader { channel: Channel(5), piece: 258, len_bytes: 65536 };
     assert_eq!(header.to_bytes(), [0, 0, 0, 5, 0, 0, 1, 2, 0, 1, 0, 0]);
 }

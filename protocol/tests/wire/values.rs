@@ -18,7 +18,8 @@ use shoal_protocol::{
     reference::{ImageName, Reference, Tag},
     wire::{
         Announcement, Answer, Change, Channel, ClientLogin, CloseReason, Descriptor, Holding, InventoryList,
-        LaneHeader, ListPage, Message, NodeRecord, Query, Refusal, SnapshotEntry,
+        LaneHeader, ListPage, Message, NodeRecord, PlatformName, PreheatOrder, PreheatProgress, PreheatState,
+        Query, Refusal, SnapshotEntry,
     },
 };
 
@@ -212,7 +213,43 @@ pub(crate) fn query() -> impl Strategy<Value = Query> {
             listing,
             query
         }),
+        preheat_order().prop_map(Query::Preheat),
     ]
+}
+
+fn preheat_order() -> impl Strategy<Value = PreheatOrder> {
+    let platforms = vec("[a-z0-9/]{0,20}".prop_map(PlatformName), 0..4);
+    (any::<u64>(), any::<u32>(), any::<bool>(), image(), reference(), platforms).prop_map(
+        |(job, place, cancel, image, reference, platforms)| PreheatOrder {
+            job,
+            place,
+            cancel,
+            image,
+            reference,
+            platforms,
+        },
+    )
+}
+
+fn preheat_progress() -> impl Strategy<Value = PreheatProgress> {
+    let state = proptest::sample::select(vec![
+        PreheatState::Running,
+        PreheatState::Done,
+        PreheatState::Failed,
+        PreheatState::Cancelled,
+    ]);
+    let blobs = (any::<u32>(), any::<u32>());
+    (state, option::of("[ -~]{0,40}"), option::of(digest()), blobs, any::<u64>(), any::<u64>()).prop_map(
+        |(state, reason, digest, (blobs_done, blobs_total), bytes_done, bytes_total)| PreheatProgress {
+            state,
+            reason,
+            digest,
+            blobs_done,
+            blobs_total,
+            bytes_done,
+            bytes_total,
+        },
+    )
 }
 
 fn listing() -> impl Strategy<Value = Listing> {
@@ -266,6 +303,7 @@ pub(crate) fn answer() -> impl Strategy<Value = Answer> {
         any::<u64>().prop_map(|size_bytes| Answer::Stat { size_bytes }),
         Just(Answer::Permitted),
         list_page().prop_map(Answer::Listed),
+        preheat_progress().prop_map(Answer::Preheat),
         refusal().prop_map(Answer::Refused),
     ]
 }

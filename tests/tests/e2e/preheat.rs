@@ -78,6 +78,37 @@ async fn what_can_not_be_had_is_named_and_the_exit_code_says_so() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn several_nodes_fetch_by_one_order() {
+    let (cluster, fixtures) = Cluster::start(1, 3).await;
+    cluster.met().await;
+    let image = fixtures.image("many-layers", "v1");
+    let taker = &cluster.seeds[0];
+    let done = preheat(via(taker), &["--json", "--nodes", "3", &image.by_tag()]).await;
+    assert!(done.status.success(), "{done:?}");
+    let told: Value = serde_json::from_str(&done.stdout).unwrap();
+    let nodes = told["nodes"].as_array().unwrap();
+    assert_eq!(nodes.len(), 3);
+    for node in nodes {
+        assert_eq!((&node["state"], &node["images_done"]), (&"done".into(), &1.into()));
+        assert_eq!(node["bytes_done"], node["bytes_total"]);
+    }
+    assert_eq!(told["images"][0]["blobs_done"], 3 * image.blobs.len());
+    cluster.assert_one_get_each(&image.blobs).await;
+
+    let again = preheat(via(&cluster.peers[0]), &["--nodes", "4", &image.by_tag()]).await;
+    assert!(again.status.success() && again.stdout.starts_with("1 of 1 images are on 4 nodes"), "{again:?}");
+    for (arguments, why) in [
+        (["--zone", "nowhere"], "no live node is in the zone \"nowhere\""),
+        (["--nodes", "9"], "9 nodes are wanted and 4 are live"),
+        (["--nodes", "0"], "an order is for one node or more"),
+    ] {
+        let refused = preheat(via(taker), &[arguments[0], arguments[1], &image.by_tag()]).await;
+        assert_eq!(refused.status.code(), Some(2), "{refused:?}");
+        assert!(refused.stderr.contains(why), "{refused:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_interrupted_order_is_cancelled_and_goes_on_later() {
     let (cluster, fixtures) = Cluster::start(1, 1).await;
     let image = fixtures.image("medium", "v1");

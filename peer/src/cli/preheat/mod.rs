@@ -35,7 +35,13 @@ pub(super) struct PreheatArgs {
     /// What to fetch of images for several platforms, or all [default: linux of the node's architecture]
     #[arg(long = "platform", value_name = "OS/ARCH[/VARIANT]")]
     platforms: Vec<String>,
-    /// Admin address of the node that fetches
+    /// Have the nodes of this zone fetch: all, or as many as --nodes says
+    #[arg(long, value_name = "NAME")]
+    zone: Option<String>,
+    /// Have so many nodes fetch, the same ones for the same order [default: the node at --via]
+    #[arg(long, value_name = "N")]
+    nodes: Option<usize>,
+    /// Admin address of the node that fetches, or has others fetch
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:5023")]
     via: NodeApi,
     /// Print the result as JSON
@@ -55,7 +61,8 @@ fn request(args: &PreheatArgs) -> Result<Request, CliError> {
     for file in &args.from {
         images.extend(images_in(file)?);
     }
-    let request = Request { images, platforms: args.platforms.clone() };
+    let (platforms, zone, nodes) = (args.platforms.clone(), args.zone.clone(), args.nodes);
+    let request = Request { images, platforms, zone, nodes };
     let order = Order::try_from(&request).map_err(|error| CliError::new(Exit::Usage, error))?;
     // As the node reads them: each once, by its full name.
     Ok(Request { images: order.images.iter().map(ToString::to_string).collect(), ..request })

@@ -6,7 +6,7 @@ use std::io::{self, IsTerminal};
 use bytesize::ByteSize;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::preheat::{ImageReport, ImageState, JobReport};
+use crate::preheat::{ImageReport, ImageState, JobReport, NodeReport, NodeState};
 
 const BAR: &str = "{bar:32} {bytes:>11} of {total_bytes:<11} {binary_bytes_per_sec:>14}  {msg}";
 
@@ -54,17 +54,38 @@ impl Show {
     }
 }
 
-/// The result for people: the images that were not fetched, and a sum.
+/// The result for people: the nodes and images that failed, and a sum.
 pub(super) fn text(ended: &JobReport) -> String {
-    let others = ended.images.iter().filter(|image| image.state != ImageState::Done);
+    let nodes = ended.nodes.iter().filter(|node| node.state != NodeState::Done).map(node_lines);
+    let images = ended.images.iter().filter(|image| image.state != ImageState::Done).map(line);
     let bytes = ended.images.iter().map(|image| image.bytes_done).sum();
     let summary = format!(
-        "{} of {} images are on the node ({})\n",
+        "{} of {} images are on {} ({})",
         ended.count(ImageState::Done),
         ended.images.len(),
+        place(&ended.nodes),
         size(bytes)
     );
-    others.map(|image| line(image) + "\n").collect::<String>() + &summary
+    nodes.chain(images).chain([summary]).map(|line| line + "\n").collect()
+}
+
+fn place(nodes: &[NodeReport]) -> String {
+    match nodes.iter().filter(|node| node.state == NodeState::Done).count() {
+        _ if nodes.is_empty() => "the node".to_owned(),
+        1 => "1 node".to_owned(),
+        done => format!("{done} nodes"),
+    }
+}
+
+fn node_lines(node: &NodeReport) -> String {
+    let zone = if node.zone.is_empty() { String::new() } else { format!(" in {}", node.zone) };
+    let what = match (node.state, &node.reason) {
+        (NodeState::Out, Some(reason)) => format!("fell out: {reason}"),
+        (NodeState::Out, None) => "fell out".to_owned(),
+        _ => format!("has {} images, and {} failed", node.images_done, node.images_failed),
+    };
+    let failures = node.failures.iter().map(|failure| format!("\n  {failure}"));
+    format!("node {}{zone} {what}{}", node.node, failures.collect::<String>())
 }
 
 /// The result for machines: what the node tells of the job.
