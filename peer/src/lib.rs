@@ -10,6 +10,7 @@ pub mod config;
 pub mod configure;
 pub mod content;
 pub mod demo;
+pub mod doctor;
 mod document;
 pub mod exchange;
 mod framed;

@@ -5,7 +5,10 @@ use std::path::PathBuf;
 use bytesize::ByteSize;
 use clap::{Args, Parser, Subcommand, builder::styling::AnsiColor, builder::styling::Styles};
 
-use super::preheat::PreheatArgs;
+use super::{
+    doctor::{self, DoctorArgs},
+    preheat::PreheatArgs,
+};
 use crate::{
     config::Flags,
     configure::{MirrorUrl, Runtime},
@@ -48,6 +51,9 @@ Example: shoal import --secrets-dir /etc/shoal/secrets >> /etc/shoal/seed.toml
 const PREHEAT_EXAMPLE: &str = "\
 Example: shoal preheat docker.io/library/debian:stable --from deployment.yaml
 ";
+const DOCTOR_EXAMPLE: &str = "\
+Example: shoal doctor
+";
 const KEY_EXAMPLE: &str = "\
 Example: shoal key new > cluster.key && shoal key member cluster.key > member.key
 ";
@@ -81,6 +87,9 @@ pub(super) enum Command {
     /// Point this node's container runtime at Shoal, or undo that
     #[command(before_help = CONFIGURE_EXAMPLE, help_template = TEMPLATE)]
     Configure(ConfigureArgs),
+    /// Find what is wrong with this node, and the command that mends it
+    #[command(before_help = DOCTOR_EXAMPLE, help_template = TEMPLATE, mut_args(doctor::hide_settings))]
+    Doctor(Box<DoctorArgs>),
     /// Print what runtimes here were told about registries as Shoal's own configuration
     #[command(before_help = IMPORT_EXAMPLE, help_template = TEMPLATE)]
     Import(ImportArgs),

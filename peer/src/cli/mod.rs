@@ -4,6 +4,7 @@ mod args;
 mod config;
 mod configure;
 mod demo;
+mod doctor;
 mod exit;
 mod import;
 mod key;
@@ -40,6 +41,7 @@ fn dispatch(command: Command) -> Result<(), CliError> {
         Command::Seed(args) => run::node(args, Role::Seed),
         Command::Demo(args) => demo::demo(&args),
         Command::Config(args) => config::print(args),
+        Command::Doctor(args) => doctor::doctor(*args),
         Command::Configure(args) => configure::configure(&args),
         Command::Import(args) => import::import(&args),
         Command::Preheat(args) => preheat::preheat(&args),

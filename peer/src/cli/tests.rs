@@ -15,7 +15,7 @@ fn the_definition_is_sound() {
 
 #[test]
 fn short_help_fits_a_small_terminal_and_begins_with_an_example() {
-    let commands = ["peer", "seed", "demo", "preheat", "config", "configure", "import", "key"];
+    let commands = ["peer", "seed", "demo", "preheat", "config", "configure", "doctor", "import", "key"];
     let paths = commands.iter().map(std::slice::from_ref);
     for path in std::iter::once(&[][..]).chain(paths) {
         let help = short_help(path);

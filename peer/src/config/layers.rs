@@ -68,6 +68,14 @@ impl Inputs {
 
 /// Makes the configuration, or says all that is wrong with it.
 pub fn load(inputs: &Inputs) -> Result<Effective, ConfigError> {
+    let (effective, mut problems) = examine(inputs);
+    problems.extend(effective.check());
+    if problems.is_empty() { Ok(effective) } else { Err(ConfigError { problems }) }
+}
+
+/// Reads as [`load`] does and goes on past mistakes: what can't be understood stays as it was. Whether the files that
+/// are named exist is not looked at.
+pub fn examine(inputs: &Inputs) -> (Effective, Vec<Problem>) {
     let mut effective = Effective::of_defaults();
     let mut problems = Vec::new();
     if let Some(path) = &inputs.file {
@@ -77,8 +85,8 @@ pub fn load(inputs: &Inputs) -> Result<Effective, ConfigError> {
         problems.extend(read_variable(&mut effective, variable, text));
     }
     problems.extend(read_flags(&mut effective, &inputs.flags));
-    problems.extend(effective.check());
-    if problems.is_empty() { Ok(effective) } else { Err(ConfigError { problems }) }
+    problems.extend(effective.aimless());
+    (effective, problems)
 }
 
 impl Effective {
@@ -101,23 +109,32 @@ impl Effective {
         self.node.places.get(key).cloned()
     }
 
+    /// Whether somebody said which registries there are.
+    pub fn names_registries(&self) -> bool {
+        self.registries.iter().any(|entry| entry.place.is_some())
+    }
+
+    /// What is named and not there.
     fn check(&self) -> Vec<Problem> {
-        let mut problems = self.node.check(SETTINGS);
-        for entry in &self.registries {
-            problems.extend(entry.check(Registry::SETTINGS));
-            if entry.value.host.is_none() {
-                problems.push(Problem {
-                    place: entry.place.clone(),
-                    what: format!("this {} has no `host`", Registry::KEY),
-                    help: "expected host = \"…\", such as docker.io or registry.example:5000".into(),
-                });
-            }
-        }
-        for entry in &self.signatures {
-            problems.extend(entry.check(Signature::SETTINGS));
-            problems.extend(entry.imageless());
-        }
-        problems
+        let registries = self.registries.iter().flat_map(|entry| entry.check(Registry::SETTINGS));
+        let signatures = self.signatures.iter().flat_map(|entry| entry.check(Signature::SETTINGS));
+        self.node.check(SETTINGS).into_iter().chain(registries).chain(signatures).collect()
+    }
+
+    /// Sections that do not say what they are about.
+    fn aimless(&self) -> impl Iterator<Item = Problem> {
+        let nameless = self.registries.iter().filter_map(Filled::<Registry>::nameless);
+        nameless.chain(self.signatures.iter().filter_map(Filled::<Signature>::imageless))
+    }
+}
+
+impl Filled<Registry> {
+    fn nameless(&self) -> Option<Problem> {
+        self.value.host.is_none().then(|| Problem {
+            place: self.place.clone(),
+            what: format!("this {} has no `host`", Registry::KEY),
+            help: "expected host = \"…\", such as docker.io or registry.example:5000".into(),
+        })
     }
 }
 

@@ -17,10 +17,11 @@ mod types;
 mod value;
 
 pub use flags::Flags;
-pub use layers::{DEFAULT_FILE, Effective, Inputs, Origin, load};
+pub use layers::{DEFAULT_FILE, Effective, Inputs, Origin, examine, load};
 pub use parts::WELL_KNOWN;
 pub(crate) use problem::without_login;
 pub use problem::{ConfigError, Place, Problem};
 pub use settings::{Admin, Config, Lane, Log, Mirror, Registry, Seed, Shutdown, Signature, Swarm};
 pub use show::show;
 pub use types::{HostPort, InputFile, LogFilter, LogFormat, Zone};
+pub(crate) use value::time;

@@ -198,6 +198,11 @@ impl<T: Value> Value for Vec<T> {
     }
 }
 
+/// Reads a time as the settings have it, such as `500ms`, `30s`, `5m` or `24h`.
+pub(crate) fn time(text: &str) -> Result<Duration, String> {
+    Duration::from_text(text).ok_or_else(|| format!("expected {}", <Duration as Value>::expected()))
+}
+
 /// Units of durations, the longest first: that is how they are shown.
 const UNITS_MS: [(&str, u64); 4] = [("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)];
 

@@ -1,0 +1,10 @@
+//! `shoal doctor` on nodes with a planted fault: it is found, and its mend is the right one.
+#![allow(
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "clippy takes the helpers of tests for code that serves others"
+)]
+
+mod command;
+mod configuration;
+mod patient;
