@@ -239,7 +239,7 @@ fn not_asked(target: Target<'_>, why: &str) -> OriginError {
 }
 
 /// A token service gets the account's password, so it must be no less protected than the endpoint naming it.
-fn trusted_realm(endpoint: &Url, realm: &str) -> Result<Url, OriginError> {
+pub(super) fn trusted_realm(endpoint: &Url, realm: &str) -> Result<Url, OriginError> {
     let refuse = |what: &str| OriginError::refused(&PublicUrl::from(endpoint), what);
     let realm = Url::parse(realm).map_err(|_| refuse("named a token service that is not a URL"))?;
     match (endpoint.scheme(), realm.scheme()) {

@@ -18,7 +18,7 @@ use super::{
     auth::{Auth, Target},
     body, client,
     credentials::Source,
-    endpoints::Endpoints,
+    endpoints::{Endpoints, Reached},
     error::{OriginError, PublicUrl, Trouble},
     pace::Pace,
     redirect::{MAX_REDIRECTS, next_hop, same_origin},
@@ -88,7 +88,7 @@ impl Registry {
 
     /// The same with somebody else's login, which is forgotten with the answer.
     pub(super) async fn ask_with(&self, source: Source, ask: &Ask<'_>) -> Result<Answer, OriginError> {
-        let auth = Auth::new(source, token_client(&self.client, &self.limits, &self.label, &self.metrics));
+        let auth = Auth::new(source, self.token_client());
         self.ask_as(&auth, ask).await
     }
 
@@ -112,6 +112,19 @@ impl Registry {
         };
         let Reply { response, was_redirected } = result?;
         Ok(Answer { response, url: self.url(endpoint, ask), was_redirected, endpoint, permit })
+    }
+
+    pub(super) fn endpoint(&self, index: usize) -> &Reached {
+        self.endpoints.get(index)
+    }
+
+    pub(super) fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// Asks token services, and remembers nothing of what the others have learnt.
+    pub(super) fn token_client(&self) -> TokenClient {
+        token_client(&self.client, &self.limits, &self.label, &self.metrics)
     }
 
     pub(super) fn endpoint_count(&self) -> usize {

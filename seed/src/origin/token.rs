@@ -43,6 +43,7 @@ const CLIENT_ID: &str = "shoal";
 pub(super) struct TokenAsk {
     pub(super) realm: Url,
     pub(super) service: Option<String>,
+    /// Empty where only the login is to be tried, as `docker login` does.
     pub(super) scope: String,
 }
 
@@ -161,7 +162,9 @@ impl TokenAsk {
     ) -> Result<RequestBuilder, Refusal> {
         let mut url = self.realm.clone();
         url.query_pairs_mut().extend_pairs(self.service.iter().map(|service| ("service", service)));
-        url.query_pairs_mut().append_pair("scope", &self.scope);
+        if !self.scope.is_empty() {
+            url.query_pairs_mut().append_pair("scope", &self.scope);
+        }
         let Some(login) = login else { return Ok(client.get(url)) };
         url.query_pairs_mut().extend_pairs(login.username().map(|username| ("account", username)));
         let basic = login.basic().map_err(|error| OriginError::denied(realm, error.to_string()))?;
