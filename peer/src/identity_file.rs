@@ -53,17 +53,28 @@ pub enum IdentityFileError {
 /// # Errors
 /// When the key can't be read, written or made, or when others can read it.
 pub fn load_or_create(data_dir: &Path) -> Result<NodeKey, IdentityFileError> {
-    let path = data_dir.join(FILE_NAME);
-    match load(&path) {
-        Err(IdentityFileError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
-            create(data_dir, &path)?;
-            load(&path)
-        }
-        other => other,
+    if let Some(key) = load(data_dir)? {
+        return Ok(key);
+    }
+    let path = path(data_dir);
+    create(data_dir, &path)?;
+    read(&path)
+}
+
+/// Where the key in `data_dir` is.
+pub(crate) fn path(data_dir: &Path) -> PathBuf {
+    data_dir.join(FILE_NAME)
+}
+
+/// The key in `data_dir`; `None` before the first start.
+pub(crate) fn load(data_dir: &Path) -> Result<Option<NodeKey>, IdentityFileError> {
+    match read(&path(data_dir)) {
+        Err(IdentityFileError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => Ok(None),
+        other => other.map(Some),
     }
 }
 
-fn load(path: &Path) -> Result<NodeKey, IdentityFileError> {
+fn read(path: &Path) -> Result<NodeKey, IdentityFileError> {
     let file = File::open(path).map_err(failed("open", path))?;
     let mode = file.metadata().map_err(failed("examine", path))?.mode() & 0o7777;
     if mode & OTHERS != 0 {

@@ -32,11 +32,9 @@ pub fn to_text(report: &Report) -> String {
         problems.iter().for_each(|report| problem(&mut text, report));
     }
     let Summary { ok, warnings, failures, skipped } = report.summary();
+    let (failures, warnings) = (counted(failures, "failure"), counted(warnings, "warning"));
     let took = report.took.as_secs_f32();
-    _ = writeln!(
-        text,
-        "{ok} ok, {failures} failures, {warnings} warnings, {skipped} skipped, in {took:.1} s"
-    );
+    _ = writeln!(text, "{ok} ok, {failures}, {warnings}, {skipped} skipped, in {took:.1} s");
     _ = match report.next() {
         Some(command) => writeln!(text, "next: {COMMAND}{command}{COMMAND:#}"),
         None => writeln!(text, "next: nothing, all is well"),

@@ -73,6 +73,7 @@ impl StatusSource for Watcher {
             "node": self.id.to_string(),
             "role": match self.role { Role::Peer => "peer", Role::Seed => "seed" },
             "version": env!("CARGO_PKG_VERSION"),
+            "pid": std::process::id(),
             "uptime_s": self.clock.now().as_micros() / 1_000_000,
             "connected_nodes": self.swarm.connected().iter().map(ToString::to_string).collect::<Vec<_>>(),
             "inventory": { "nodes": nodes, "blobs": blobs },

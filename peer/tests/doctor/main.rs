@@ -5,6 +5,16 @@
     reason = "clippy takes the helpers of tests for code that serves others"
 )]
 
+mod cluster;
 mod command;
 mod configuration;
+mod disk;
+mod docs;
+mod healthy;
+mod host;
+mod node;
 mod patient;
+mod registries;
+mod registry_tls;
+mod server;
+mod settings;

@@ -2,16 +2,20 @@
 
 use std::{
     fs,
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     process::Command,
     sync::Arc,
+    time::{Duration, SystemTime},
 };
 
 use shoal_peer::{
-    config::{Flags, Inputs},
+    config::{self, Flags, Inputs},
     configure::Root,
     doctor::{self, CheckReport, Context, Finding, Report, Situation, State},
+    node::Node,
 };
+use shoal_protocol::membership::{ClusterKey, Role};
 use tempfile::TempDir;
 
 /// A host. Its file system, as far as there is one, is below a folder.
@@ -58,11 +62,7 @@ impl Patient {
         let names: Vec<String> = names.iter().map(ToString::to_string).collect();
         let context = Context::new(Situation {
             root: Root::new(self.folder.path()),
-            inputs: Inputs {
-                file: Some(self.config_file()),
-                environment: self.environment.clone(),
-                flags: Flags::default(),
-            },
+            inputs: self.inputs(),
             is_pre: self.is_pre,
         });
         doctor::diagnose(&Arc::new(context), &doctor::select(&doctor::all(), &names).unwrap()).await
@@ -88,6 +88,64 @@ impl Patient {
 }
 
 const CONFIG: &str = "/etc/shoal/shoal.toml";
+
+/// Addresses that the system chooses.
+pub(crate) const ANY_PORTS: &str = "\
+data_dir = '{root}/data'
+cluster_key_file = '{root}/cluster.key'
+[mirror]
+listen = '127.0.0.1:0'
+[admin]
+listen = '127.0.0.1:0'
+[lane]
+listen = '127.0.0.1:0'
+";
+
+impl Patient {
+    /// One whose node runs, with this for `[swarm]` and what follows. Its configuration says afterwards which addresses
+    /// the node has.
+    pub(crate) async fn with_node(role: Role, key: &ClusterKey, rest: &str) -> (Self, Node) {
+        let mut patient = Self::before_start();
+        patient.is_pre = false;
+        patient.write_key(&key.to_text());
+        let text = format!("{ANY_PORTS}[swarm]\nlisten = '127.0.0.1:0'\n{rest}");
+        patient.configure(&text);
+        let config = config::load(&patient.inputs()).unwrap().config();
+        let node = Node::start(config, role).await.unwrap();
+        let text = text.replacen("127.0.0.1:0", &node.mirror().to_string(), 1).replacen(
+            "127.0.0.1:0",
+            &node.admin().to_string(),
+            1,
+        );
+        patient.configure(&text);
+        patient.date_configuration(SystemTime::now() - Duration::from_secs(3600));
+        (patient, node)
+    }
+
+    /// Writes the cluster's key, for its owner only.
+    pub(crate) fn write_key(&self, text: &str) -> PathBuf {
+        let path = self.write("/cluster.key", text);
+        self.chmod("/cluster.key", 0o600);
+        path
+    }
+
+    /// As if the configuration had been written then.
+    pub(crate) fn date_configuration(&self, when: SystemTime) {
+        fs::File::options().write(true).open(self.config_file()).unwrap().set_modified(when).unwrap();
+    }
+
+    pub(crate) fn chmod(&self, path: &str, mode: u32) {
+        fs::set_permissions(self.path(path), fs::Permissions::from_mode(mode)).unwrap();
+    }
+
+    fn inputs(&self) -> Inputs {
+        Inputs {
+            file: Some(self.config_file()),
+            environment: self.environment.clone(),
+            flags: Flags::default(),
+        }
+    }
+}
 
 /// What came of one check.
 pub(crate) fn of<'a>(report: &'a Report, name: &str) -> &'a CheckReport {

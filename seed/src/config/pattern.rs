@@ -15,6 +15,11 @@ pub struct ImagePattern {
 }
 
 impl ImagePattern {
+    /// The registry whose images it fits; `None` for those of all.
+    pub fn registry(&self) -> Option<&RegistryHost> {
+        self.registry.as_ref()
+    }
+
     /// Whether `image` is one of them.
     pub fn fits(&self, image: &ImageName) -> bool {
         let is_below = |repository: &Repository| {

@@ -33,7 +33,7 @@ async fn probe(context: Arc<Context>) -> Outcome {
                 error.to_string(),
                 "Start the node; if it runs, give the doctor its configuration: --config FILE, or --admin-listen.",
             )
-            .run("systemctl start shoal-peer"),
+            .run(format!("systemctl start {}", if context.names_registries() { "shoal-seed" } else { "shoal-peer" })),
         ),
     }
 }
