@@ -43,6 +43,12 @@ impl Context {
         Self { situation, config, has_own_registries, mistakes, memo: Memo::default() }
     }
 
+    /// The world of a node that runs with this configuration: of this very process.
+    pub(super) fn within(config: Config) -> Self {
+        let situation = Situation { root: Root::new("/"), inputs: Inputs::default(), is_pre: true };
+        Self { situation, config, has_own_registries: false, mistakes: Vec::new(), memo: Memo::default() }
+    }
+
     /// Where this host's files are.
     pub fn root(&self) -> &Root {
         &self.situation.root

@@ -22,6 +22,7 @@ mod run;
 mod runtimes;
 mod select;
 mod text;
+mod watch;
 
 pub use check::{Category, Check, Needs, Probe, QUICK, Severity};
 pub use checks::all;
@@ -31,4 +32,6 @@ pub use page::{Answer, Page, PageError};
 pub use report::{CheckReport, Report, SCHEMA, State, Summary};
 pub use run::diagnose;
 pub use select::{UnknownCheck, select};
+pub(crate) use watch::watch;
+
 pub use text::{catalogue, explain, list, to_text};

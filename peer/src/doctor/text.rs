@@ -23,7 +23,8 @@ pub fn to_text(report: &Report) -> String {
         let quiet: Vec<_> = of_category.filter(|report| report.problem().is_none()).collect();
         if !quiet.is_empty() {
             _ = writeln!(text, "{category}");
-            quiet.iter().for_each(|report| quiet_line(&mut text, report));
+            let alike = |one: &&CheckReport, next: &&CheckReport| matches!((&one.state, &next.state), (State::Skipped(reason), State::Skipped(other)) if reason == other);
+            quiet.chunk_by(alike).for_each(|reports| quiet_line(&mut text, reports));
         }
     }
     let problems = report.problems();
@@ -83,11 +84,16 @@ pub fn catalogue(checks: &[&'static Check]) -> String {
 }
 
 /// Width of the longest name of a check, and some.
-const WIDTH: usize = 26;
+const WIDTH: usize = 28;
 
-fn quiet_line(text: &mut String, report: &CheckReport) {
-    let id = report.check.id;
-    _ = match &report.state {
+/// One check; or several in a row that were skipped for one reason.
+fn quiet_line(text: &mut String, reports: &[&CheckReport]) {
+    let Some(first) = reports.first() else { return };
+    let id = match reports.len() {
+        1 => first.check.id.to_owned(),
+        count => format!("{} and {} more", first.check.id, count - 1),
+    };
+    _ = match &first.state {
         State::Skipped(reason) => writeln!(text, "  {DIM}skip  {id:WIDTH$} {reason}{DIM:#}"),
         State::Well(measured) => writeln!(text, "  {GOOD}ok{GOOD:#}    {id:WIDTH$} {measured}"),
         _ => Ok(()),

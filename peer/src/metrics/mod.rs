@@ -35,6 +35,7 @@ pub struct Metrics {
     strikes: IntCounterVec,
     lanes: IntGaugeVec,
     prefetched: IntCounterVec,
+    problems: IntGaugeVec,
     sizes: Sizes,
 }
 
@@ -75,6 +76,12 @@ impl Metrics {
                 "Blobs that began to come ahead of a runtime's request, by how their fetch ended.",
                 &["outcome"],
             )?,
+            problems: gauges(
+                registry,
+                "shoal_doctor_problems",
+                "What the doctor in this node finds wrong with its host, by severity.",
+                &["severity"],
+            )?,
             sizes: Sizes::new(registry)?,
         };
         let build = Opts::new("shoal_build_info", "Always 1; the label tells the version.")
@@ -114,6 +121,12 @@ impl Metrics {
         self.prefetched.with_label_values(&[prefetch_outcome(is_complete)]).inc();
     }
 
+    /// Sets how many failures and warnings the doctor in this node finds.
+    pub fn set_problems(&self, failures: usize, warnings: usize) {
+        set(&self.problems.with_label_values(&["failure"]), failures);
+        set(&self.problems.with_label_values(&["warning"]), warnings);
+    }
+
     /// Sets the number of connected nodes.
     pub fn set_peers(&self, peers: usize) {
         set(&self.sizes.peers, peers);
@@ -147,6 +160,7 @@ impl Metrics {
         for direction in [Direction::In, Direction::Out] {
             self.lanes.with_label_values(&[direction.label()]).set(0);
         }
+        self.set_problems(0, 0);
         for is_complete in [true, false] {
             self.prefetched.with_label_values(&[prefetch_outcome(is_complete)]).inc_by(0);
         }

@@ -15,6 +15,7 @@ fn exercised() -> String {
     metrics.set_peers(3);
     metrics.set_inventory(4, 5);
     metrics.set_store(6, 2);
+    metrics.set_problems(1, 2);
     metrics.verification_failed();
     metrics.strike("bad_piece");
     metrics.mirror().request_ended(RequestKind::Blob, Outcome::Broken("interrupted"), Duration::from_secs(1));
@@ -50,6 +51,8 @@ fn every_metric_is_shown_with_its_value() {
         "shoal_inventory_blobs 5",
         "shoal_store_bytes 6",
         "shoal_store_blobs 2",
+        "shoal_doctor_problems{severity=\"failure\"} 1",
+        "shoal_doctor_problems{severity=\"warning\"} 2",
         "shoal_verification_failures_total 1",
         "shoal_strikes_total{reason=\"bad_piece\"} 1",
         "shoal_lanes{direction=\"in\"} 1",

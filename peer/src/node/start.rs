@@ -25,6 +25,7 @@ use crate::{
     clock::Clock,
     cluster::{Cluster, ClusterParts, PassedManifests, PrefetchQueue},
     config::Config,
+    doctor,
     exchange::{ExchangeHandle, ExchangeParts},
     inventory::InventoryHandle,
     lane::LaneListener,
@@ -227,6 +228,7 @@ impl Ground {
             tokio::spawn(running.inventory.clone().run(background.clone())),
             tokio::spawn(prefetching),
             tokio::spawn(watcher.run(readiness, background.clone())),
+            tokio::spawn(doctor::watch(config.clone(), self.metrics.clone(), background.clone())),
             tokio::spawn(async move { page.serve(admin, &metrics, until).await }),
         ];
         tracing::info!(node = %id, role = ?self.role, mirror = %mirror_address, swarm = %running.swarm_address, "running");

@@ -1,9 +1,15 @@
 //! Faults of the cluster key, of seeds and of the way to them.
 
-use std::net::TcpListener;
+use std::{net::TcpListener, sync::Arc};
 
+use libp2p::identity::Keypair;
+use rustls::{
+    ServerConfig,
+    sign::{CertifiedKey, SingleCertAndKey},
+};
 use shoal_protocol::membership::{ClusterKey, Role};
 use socket2::{Domain, Socket, Type};
+use tokio_rustls::TlsAcceptor;
 
 use crate::{
     patient::{Patient, mend},
@@ -130,6 +136,31 @@ async fn another_program_at_a_seeds_address_is_found() {
     let silent = Server::silent().await;
     let finding = before(silent.address).found("seeds-are-shoal").await;
     assert!(finding.what.contains("handshake was not done"), "{finding:?}");
+}
+
+/// TLS as a node of any release speaks it.
+fn node_tls() -> TlsAcceptor {
+    let keypair = Keypair::ed25519_from_bytes([3; 32]).unwrap();
+    let (certificate, secret) = libp2p_tls::certificate::generate(&keypair).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let secret = provider.key_provider.load_private_key(secret).unwrap();
+    let own = SingleCertAndKey::from(CertifiedKey::new(vec![certificate], secret));
+    let mut config = ServerConfig::builder_with_provider(provider)
+        .with_protocol_versions(&[&rustls::version::TLS13])
+        .unwrap()
+        .with_no_client_auth()
+        .with_cert_resolver(Arc::new(own));
+    config.alpn_protocols = vec![b"shoal/1".to_vec()];
+    TlsAcceptor::from(Arc::new(config))
+}
+
+#[tokio::test]
+async fn a_seed_of_a_later_release_is_found() {
+    // Its version, and what would be its nonce.
+    let later = Server::with_tls(Some(node_tls()), |_| "\u{9}".repeat(33)).await;
+    let finding = before(later.address).found("seeds-same-handshake").await;
+    assert!(finding.what.contains("speaks version 9 of the handshake"), "{finding:?}");
+    assert!(finding.mend.text.contains("same release"), "{finding:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -82,3 +82,13 @@ fn waiting_ends() {
     assert_eq!(output.status.code(), Some(1));
     assert!(started.elapsed() >= std::time::Duration::from_secs(1));
 }
+
+#[test]
+fn what_is_skipped_for_one_reason_takes_one_line() {
+    let patient = Patient::before_start();
+    patient.configure("");
+    let text = said(&doctor(&patient, &["--pre", "registries"]));
+    let skipped: Vec<_> = text.lines().filter(|line| line.ends_with("no registry is named here")).collect();
+    assert_eq!(skipped.len(), 1, "{text}");
+    assert!(skipped[0].contains("registry-files and "), "{text}");
+}

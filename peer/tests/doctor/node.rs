@@ -5,6 +5,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use shoal_peer::doctor::Page;
 use shoal_protocol::membership::{ClusterKey, Role};
 
 use crate::{
@@ -133,5 +134,23 @@ async fn a_low_limit_of_the_running_node_is_found() {
     assert!(finding.what.contains("may open 1024 files"), "{finding:?}");
     let command = format!("prlimit --pid {} --nofile=65536:65536", std::process::id());
     assert_eq!(finding.mend.commands, [command]);
+    node.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_running_node_counts_what_is_wrong_with_its_host() {
+    let more_than_any_limit = [("SHOAL_MIRROR_MAX_CONNECTIONS", "2000000000")];
+    let (_patient, node) = Patient::with_node_told(Role::Seed, &key(), "", &more_than_any_limit).await;
+    let page = Page::new(node.admin());
+    let expected = "shoal_doctor_problems{severity=\"warning\"} 1";
+    let counted = async {
+        while !String::from_utf8_lossy(&page.get("/metrics").await.unwrap().body)
+            .lines()
+            .any(|line| line == expected)
+        {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), counted).await.unwrap();
     node.shutdown().await;
 }

@@ -105,8 +105,20 @@ impl Patient {
     /// One whose node runs, with this for `[swarm]` and what follows. Its configuration says afterwards which addresses
     /// the node has.
     pub(crate) async fn with_node(role: Role, key: &ClusterKey, rest: &str) -> (Self, Node) {
+        Self::with_node_told(role, key, rest, &[]).await
+    }
+
+    /// The same, with these variables in its environment.
+    pub(crate) async fn with_node_told(
+        role: Role,
+        key: &ClusterKey,
+        rest: &str,
+        variables: &[(&str, &str)],
+    ) -> (Self, Node) {
         let mut patient = Self::before_start();
         patient.is_pre = false;
+        patient.environment =
+            variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         patient.write_key(&key.to_text());
         let text = format!("{ANY_PORTS}[swarm]\nlisten = '127.0.0.1:0'\n{rest}");
         patient.configure(&text);

@@ -7,7 +7,7 @@ use rustls::{ServerConfig, pki_types::PrivateKeyDer};
 use tokio_rustls::TlsAcceptor;
 
 use crate::{
-    patient::Patient,
+    patient::{Patient, mend},
     registries::before,
     server::{Server, reply},
 };
@@ -57,6 +57,7 @@ async fn an_authority_that_is_not_known_is_found() {
     let finding =
         before(format!("https://{}", registry.address), "").found("registry-certificate-trusted").await;
     assert!(finding.mend.text.contains("ca_file"), "{finding:?}");
+    mend(&finding);
     // Its mend: the authority in ca_file.
     authority.believed(&registry).is_well("registry-certificate-trusted").await;
 }
@@ -75,6 +76,7 @@ async fn a_certificate_for_another_name_is_found() {
     let registry = authority.registry("other.test", 2090).await;
     let finding = authority.believed(&registry).found("registry-certificate-name").await;
     assert!(finding.mend.commands[0].contains("subjectAltName"), "{finding:?}");
+    mend(&finding);
 }
 
 #[tokio::test]

@@ -146,10 +146,11 @@ impl Examination<'_> {
                 "{url} lets nobody in without a login, and none is configured"
             ))),
             (Some(Challenge::Bearer { realm, service, scope }), Some(login)) => {
-                let realm = trusted_realm(&reached.endpoint.ping_url(), &realm).map_err(refused_or_lost)?;
+                let realm = trusted_realm(&reached.endpoint.ping_url(), &realm)
+                    .map_err(|error| refused_or_lost(&error))?;
                 let ask = TokenAsk { realm, service, scope: scope.unwrap_or_default() };
                 let tokens = self.registry.token_client();
-                tokens.fetch(&ask, Some(&login)).await.map(|_| true).map_err(refused_or_lost)
+                tokens.fetch(&ask, Some(&login)).await.map(|_| true).map_err(|error| refused_or_lost(&error))
             }
             (_, Some(login)) => {
                 let header = login.basic().map_err(|error| Obstacle::NoLogin(error.to_string()))?;
@@ -184,11 +185,13 @@ impl Examination<'_> {
     }
 }
 
-fn refused_or_lost(error: OriginError) -> Obstacle {
+fn refused_or_lost(error: &OriginError) -> Obstacle {
     let what = error.to_string();
     match error {
         OriginError::Denied(_) => Obstacle::LoginRefused(what),
-        OriginError::TooManyRequests { retry_after, .. } => Obstacle::Busy { what, retry_after },
+        OriginError::TooManyRequests { retry_after, .. } => {
+            Obstacle::Busy { what, retry_after: *retry_after }
+        }
         OriginError::Unavailable { .. } => Obstacle::Unreachable(what),
         _ => Obstacle::NotARegistry(what),
     }

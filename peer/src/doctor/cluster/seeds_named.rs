@@ -14,7 +14,7 @@ pub(super) const CHECK: Check = Check {
     id: "seeds-named",
     category: Category::Cluster,
     severity: Severity::Failure,
-    depends_on: &["config-keys"],
+    depends_on: &["cluster-key-valid"],
     needs: Needs::Nothing,
     deadline: QUICK,
     title: "a peer is told of a node to meet first, or remembers one",

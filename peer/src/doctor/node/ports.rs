@@ -31,7 +31,7 @@ async fn probe(context: Arc<Context>) -> Outcome {
         ("lane.listen", config.lane.listen),
     ];
     let findings =
-        addresses.iter().filter_map(|(key, address)| finding(key, *address, try_out(*address).err()?));
+        addresses.iter().filter_map(|(key, address)| Some(finding(key, *address, &try_out(*address).err()?)));
     Outcome::of(findings.collect(), addresses.map(|(_, address)| address.to_string()).join(", "))
 }
 
@@ -43,10 +43,10 @@ fn try_out(address: SocketAddr) -> io::Result<()> {
     socket.listen(1)
 }
 
-fn finding(key: &str, address: SocketAddr, error: io::Error) -> Option<Finding> {
+fn finding(key: &str, address: SocketAddr, error: &io::Error) -> Finding {
     let port = address.port();
     let what = format!("can't listen on {address} ({key}): {error}");
-    Some(match error.kind() {
+    match error.kind() {
         io::ErrorKind::AddrInUse => {
             let mend =
                 format!("Stop the program that has it, which this shows; or set {key} to another address.");
@@ -60,5 +60,5 @@ fn finding(key: &str, address: SocketAddr, error: io::Error) -> Option<Finding> 
             Finding::new(what, format!("Set {key} to a port from 1024 on: those below are for root."))
         }
         _ => Finding::new(what, format!("Set {key} to another address.")),
-    })
+    }
 }

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use shoal_seed::origin::Obstacle;
+use http::Uri;
+use shoal_seed::origin::{Obstacle, PublicUrl};
 
 use super::asked::{self, Asked, DEADLINE};
 use crate::doctor::{Category, Check, Context, Finding, Needs, Outcome, Severity};
@@ -138,7 +139,7 @@ async fn told(context: Arc<Context>, sort: Sort) -> Outcome {
     for registry in asked.iter() {
         for examined in registry.outcome.iter().flatten() {
             match &examined.result {
-                Err(obstacle) => findings.extend(finding(registry, obstacle, sort)),
+                Err(obstacle) => findings.extend(finding(registry, &examined.url, obstacle, sort)),
                 Ok(_) => clear += 1,
             }
         }
@@ -150,53 +151,74 @@ async fn told(context: Arc<Context>, sort: Sort) -> Outcome {
 }
 
 /// What to do about an obstacle, if it is of this sort.
-fn finding(registry: &Asked, obstacle: &Obstacle, wanted: Sort) -> Option<Finding> {
-    let host = registry.config.host.as_str();
-    let name = host.split(':').next().unwrap_or(host);
-    let (sort, what, mend, command) = match obstacle {
-        Obstacle::Unresolved(what) => {
-            (Sort::Name, what, "Correct the name, or what this host asks for names.".to_owned(), Some(format!("getent hosts {name}")))
-        }
-        Obstacle::Refused(what) => {
-            (Sort::Connection, what, "Nobody listens there: start the registry, or correct endpoints in its section.".to_owned(), None)
-        }
-        Obstacle::Unreachable(what) => {
-            (Sort::Connection, what, "Look at the way there: a firewall, or a proxy that has to be named in proxy.".to_owned(), None)
-        }
-        Obstacle::CertificateTime(what) => {
-            (Sort::CertificateTime, what, "Renew the registry's certificate, if this host's clock is right.".to_owned(), Some("date".to_owned()))
-        }
-        Obstacle::CertificateIssuer(what) => (
-            Sort::CertificateIssuer,
-            what,
-            "Name the certificate of the registry's authority in ca_file. This shows the chain that the registry sends."
-                .to_owned(),
-            Some(format!("openssl s_client -showcerts -connect {}", authority(host))),
-        ),
-        Obstacle::CertificateName(what) => {
-            (Sort::CertificateName, what, "Use the certificate's name in endpoints, or have one made for this name.".to_owned(), Some(format!("openssl s_client -connect {} </dev/null | openssl x509 -noout -ext subjectAltName", authority(host))))
-        }
-        Obstacle::Tls(what) => (Sort::Tls, what, tls_mend(registry), None),
-        Obstacle::NoLogin(what) => {
-            (Sort::LoginRead, what, "Mend the file, or install the helper in the PATH of the seed.".to_owned(), None)
-        }
-        Obstacle::LoginRefused(what) => {
-            (Sort::LoginTaken, what, "Put the right password or token where the login comes from.".to_owned(), None)
-        }
-        Obstacle::LoginNeeded(what) => {
-            (Sort::LoginNeeded, what, "Set username and password_file in its section, or docker_config.".to_owned(), None)
-        }
-        Obstacle::Busy { what, retry_after } => {
-            let wait = retry_after.map_or_else(String::new, |wait| format!(" {} s", wait.as_secs()));
-            (Sort::Limit, what, format!("Wait{wait}; a login raises the limits of many registries."), None)
-        }
-        Obstacle::NotARegistry(what) => {
-            (Sort::Registry, what, "Correct endpoints in its section: the path before /v2/ belongs to it.".to_owned(), None)
-        }
-    };
-    let finding = Finding::new(format!("registry {host}: {what}"), mend);
-    let finding = command.into_iter().fold(finding, Finding::run);
+fn finding(registry: &Asked, url: &PublicUrl, obstacle: &Obstacle, wanted: Sort) -> Option<Finding> {
+    let (sort, what) = sort_of(obstacle);
+    let what = format!("registry {}: {what}", registry.config.host);
+    let finding = Finding::new(what, mend(registry, obstacle));
+    let finding = command(url, sort).into_iter().fold(finding, Finding::run);
     (sort == wanted).then_some(finding)
+}
+
+fn sort_of(obstacle: &Obstacle) -> (Sort, &str) {
+    match obstacle {
+        Obstacle::Unresolved(what) => (Sort::Name, what),
+        Obstacle::Refused(what) | Obstacle::Unreachable(what) => (Sort::Connection, what),
+        Obstacle::CertificateTime(what) => (Sort::CertificateTime, what),
+        Obstacle::CertificateIssuer(what) => (Sort::CertificateIssuer, what),
+        Obstacle::CertificateName(what) => (Sort::CertificateName, what),
+        Obstacle::Tls(what) => (Sort::Tls, what),
+        Obstacle::NoLogin(what) => (Sort::LoginRead, what),
+        Obstacle::LoginRefused(what) => (Sort::LoginTaken, what),
+        Obstacle::LoginNeeded(what) => (Sort::LoginNeeded, what),
+        Obstacle::Busy { what, .. } => (Sort::Limit, what),
+        Obstacle::NotARegistry(what) => (Sort::Registry, what),
+    }
+}
+
+fn mend(registry: &Asked, obstacle: &Obstacle) -> String {
+    let text = match obstacle {
+        Obstacle::Unresolved(_) => "Correct the name, or what this host asks for names.",
+        Obstacle::Refused(_) => {
+            "Nobody listens there: start the registry, or correct endpoints in its section."
+        }
+        Obstacle::Unreachable(_) => {
+            "Look at the way there: a firewall, or a proxy that has to be named in proxy."
+        }
+        Obstacle::CertificateTime(_) => "Renew the registry's certificate, if this host's clock is right.",
+        Obstacle::CertificateIssuer(_) => {
+            "Name the certificate of the registry's authority in ca_file. This shows the chain that it sends."
+        }
+        Obstacle::CertificateName(_) => {
+            "Use the certificate's name in endpoints, or have one made for this name."
+        }
+        Obstacle::Tls(_) => return tls_mend(registry),
+        Obstacle::NoLogin(_) => "Mend the file, or install the helper in the PATH of the seed.",
+        Obstacle::LoginRefused(_) => "Put the right password or token where the login comes from.",
+        Obstacle::LoginNeeded(_) => "Set username and password_file in its section, or docker_config.",
+        Obstacle::Busy { retry_after, .. } => {
+            let wait = retry_after.map_or_else(String::new, |wait| format!(" {} s", wait.as_secs()));
+            return format!("Wait{wait}; a login raises the limits of many registries.");
+        }
+        Obstacle::NotARegistry(_) => "Correct endpoints in its section: the path before /v2/ belongs to it.",
+    };
+    text.to_owned()
+}
+
+/// What shows more of an obstacle, where something does.
+fn command(url: &PublicUrl, sort: Sort) -> Option<String> {
+    let url: Uri = url.to_string().parse().ok()?;
+    let (host, port) = (url.host()?, url.port_u16().unwrap_or(443));
+    match sort {
+        Sort::Name => Some(format!("getent hosts {host}")),
+        Sort::CertificateTime => Some("date".to_owned()),
+        Sort::CertificateIssuer => {
+            Some(format!("openssl s_client -showcerts -connect {host}:{port} </dev/null"))
+        }
+        Sort::CertificateName => Some(format!(
+            "openssl s_client -connect {host}:{port} </dev/null | openssl x509 -noout -ext subjectAltName"
+        )),
+        _ => None,
+    }
 }
 
 fn tls_mend(registry: &Asked) -> String {
@@ -208,8 +230,4 @@ fn tls_mend(registry: &Asked) -> String {
              client_cert_file and client_key_file."
         ),
     }
-}
-
-fn authority(host: &str) -> String {
-    if host.contains(':') { host.to_owned() } else { format!("{host}:443") }
 }
