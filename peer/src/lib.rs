@@ -27,5 +27,6 @@ pub mod query;
 pub mod reference;
 pub mod secure;
 pub mod server;
+mod shell;
 pub mod store;
 pub mod swarm;

@@ -5,7 +5,10 @@ use std::{
     io::{self, IsTerminal, Write},
 };
 
-use crate::configure::{self, ConfigureError, Plan, Request, Root};
+use crate::{
+    configure::{self, ConfigureError, Plan, Request, Root},
+    shell,
+};
 
 use super::{
     args::ConfigureArgs,
@@ -60,7 +63,7 @@ fn before_writing(error: ConfigureError) -> CliError {
 /// Another program's configuration is written only for someone who has seen the differences, or said `--yes`.
 fn consent() -> Result<(), CliError> {
     if !io::stdin().is_terminal() {
-        let words: Vec<String> = env::args().map(|word| quoted_for_shell(&word)).collect();
+        let words: Vec<String> = env::args().map(|word| shell::quoted(&word)).collect();
         let message =
             format!("nothing was written: there is no terminal to ask at; run `{} --yes`", words.join(" "));
         return Err(CliError::new(Exit::Usage, message));
@@ -73,14 +76,6 @@ fn consent() -> Result<(), CliError> {
     match read.is_ok() && matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes") {
         true => Ok(()),
         false => Err(CliError::new(Exit::Failure, "nothing was written, as the answer was not yes")),
-    }
-}
-
-fn quoted_for_shell(word: &str) -> String {
-    let is_plain = |character: char| character.is_ascii_alphanumeric() || "-_./:=,@".contains(character);
-    match !word.is_empty() && word.chars().all(is_plain) {
-        true => word.to_owned(),
-        false => format!("'{}'", word.replace('\'', r"'\''")),
     }
 }
 

@@ -1,6 +1,10 @@
 //! What a probe comes back with.
 
+use std::path::Path;
+
 use serde::Serialize;
+
+use crate::shell;
 
 /// What a probe comes back with.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,5 +68,11 @@ impl Finding {
     pub fn run(mut self, command: impl Into<String>) -> Self {
         self.mend.commands.push(command.into());
         self
+    }
+
+    /// The same with a path in the place of each `{}`, as the shell wants it.
+    #[must_use]
+    pub fn run_on(self, command: &str, path: &Path) -> Self {
+        self.run(command.replace("{}", &shell::quoted(&path.display().to_string())))
     }
 }

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use clap::builder::styling::{AnsiColor, Style};
 
 use super::{
-    Category, Check, CheckReport, Finding, Needs, Report, Severity, State,
+    Category, Check, CheckReport, Finding, Report, Severity, State,
     report::{Summary, anchor, late},
 };
 
@@ -23,8 +23,7 @@ pub fn to_text(report: &Report) -> String {
         let quiet: Vec<_> = of_category.filter(|report| report.problem().is_none()).collect();
         if !quiet.is_empty() {
             _ = writeln!(text, "{category}");
-            let alike = |one: &&CheckReport, next: &&CheckReport| matches!((&one.state, &next.state), (State::Skipped(reason), State::Skipped(other)) if reason == other);
-            quiet.chunk_by(alike).for_each(|reports| quiet_line(&mut text, reports));
+            quiet.chunk_by(are_alike).for_each(|reports| quiet_line(&mut text, reports));
         }
     }
     let problems = report.problems();
@@ -43,48 +42,13 @@ pub fn to_text(report: &Report) -> String {
     text
 }
 
-/// Every check with its name, a line each.
-pub fn list(checks: &[&'static Check]) -> String {
-    let mut text = String::new();
-    for check in checks {
-        _ = writeln!(text, "{:WIDTH$} {:8} {}", check.id, check.severity, check.title);
-    }
-    text
-}
-
-/// What one check looks at, why, and what to do.
-pub fn explain(check: &Check) -> String {
-    let Check { id, severity, title, why, mend, .. } = check;
-    format!("{id} ({severity})\n  looks whether {title}\n  why: {why}\n  mend: {mend}\n")
-}
-
-/// The table of all checks in `docs/doctor.md`.
-pub fn catalogue(checks: &[&'static Check]) -> String {
-    let mut text = String::new();
-    for category in Category::ALL {
-        let of_category: Vec<_> = checks.iter().filter(|check| check.category == category).collect();
-        if of_category.is_empty() {
-            continue;
-        }
-        _ = writeln!(
-            text,
-            "\n### {category}\n\n| check | is well when | why it matters | what to do |\n|---|---|---|---|"
-        );
-        for check in of_category {
-            let Check { id, title, why, mend, .. } = check;
-            let severity = match check.severity {
-                Severity::Failure => "",
-                Severity::Warning => " (warning)",
-            };
-            let needs = if check.needs == Needs::Node { " †" } else { "" };
-            _ = writeln!(text, "| <a id=\"{id}\"></a>`{id}`{severity}{needs} | {title} | {why} | {mend} |");
-        }
-    }
-    text
-}
-
 /// Width of the longest name of a check, and some.
-const WIDTH: usize = 28;
+pub(super) const WIDTH: usize = 28;
+
+/// Whether two were skipped for one reason.
+fn are_alike(one: &&CheckReport, next: &&CheckReport) -> bool {
+    matches!((&one.state, &next.state), (State::Skipped(reason), State::Skipped(other)) if reason == other)
+}
 
 /// One check; or several in a row that were skipped for one reason.
 fn quiet_line(text: &mut String, reports: &[&CheckReport]) {
@@ -94,8 +58,8 @@ fn quiet_line(text: &mut String, reports: &[&CheckReport]) {
         count => format!("{} and {} more", first.check.id, count - 1),
     };
     _ = match &first.state {
-        State::Skipped(reason) => writeln!(text, "  {DIM}skip  {id:WIDTH$} {reason}{DIM:#}"),
-        State::Well(measured) => writeln!(text, "  {GOOD}ok{GOOD:#}    {id:WIDTH$} {measured}"),
+        State::Skipped(reason) => writeln!(text, "  {DIM}skip  {id:WIDTH$} {}{DIM:#}", shown(reason)),
+        State::Well(measured) => writeln!(text, "  {GOOD}ok{GOOD:#}    {id:WIDTH$} {}", shown(measured)),
         _ => Ok(()),
     };
 }
@@ -130,6 +94,27 @@ fn counted(count: usize, what: &str) -> String {
     format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
+/// Lines after the first one below it.
 fn indented(text: &str) -> String {
-    text.replace('\n', "\n          ")
+    shown(text).replace('\n', "\n          ")
+}
+
+/// What others said may not move the cursor of a terminal.
+fn shown(text: &str) -> String {
+    let plain = |character: char| match character {
+        '\n' => '\n',
+        character if character.is_control() => char::REPLACEMENT_CHARACTER,
+        character => character,
+    };
+    text.chars().map(plain).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_others_said_moves_no_cursor() {
+        assert_eq!(shown("a\nb\u{1b}[2Jc\u{9b}"), "a\nb\u{fffd}[2Jc\u{fffd}");
+    }
 }

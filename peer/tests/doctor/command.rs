@@ -26,7 +26,7 @@ fn a_failure_ends_with_one_and_the_next_command() {
     let text = said(&output);
     assert_eq!(output.status.code(), Some(1), "{text}");
     assert!(!text.contains('\u{1b}'), "no escape bytes in a pipe: {text:?}");
-    let next = format!("next: shoal config > {}", patient.config_file().display());
+    let next = format!("next: shoal config > '{}'", patient.config_file().display());
     assert_eq!(text.lines().last(), Some(next.as_str()), "{text}");
     assert!(
         text.contains("FAIL  config-file") && text.contains("more: docs/doctor.md#config-file"),

@@ -75,7 +75,7 @@ async fn a_damaged_key_is_moved_away() {
 fn a_low_limit_of_open_files_is_found() {
     let patient = with_data_dir();
     let doctor = format!(
-        "ulimit -n 500; {} doctor --pre --strict --config {} open-files",
+        "ulimit -n 500; {} doctor --pre --strict --config '{}' open-files",
         env!("CARGO_BIN_EXE_shoal"),
         patient.config_file().display()
     );

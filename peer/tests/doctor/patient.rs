@@ -28,7 +28,7 @@ pub(crate) struct Patient {
 impl Patient {
     /// One on which no node runs yet.
     pub(crate) fn before_start() -> Self {
-        Self { folder: tempfile::tempdir().unwrap(), environment: Vec::new(), is_pre: true }
+        Self { folder: folder(), environment: Vec::new(), is_pre: true }
     }
 
     /// Where a path of this host is.
@@ -85,6 +85,11 @@ impl Patient {
             state => panic!("{name}: {state:?}"),
         }
     }
+}
+
+/// A name that a shell takes for two words: commands have to quote it.
+fn folder() -> TempDir {
+    TempDir::with_prefix("a host-").unwrap()
 }
 
 const CONFIG: &str = "/etc/shoal/shoal.toml";

@@ -50,7 +50,7 @@ impl Authority {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn an_authority_that_is_not_known_is_found() {
     let authority = Authority::new();
     let registry = authority.registry("127.0.0.1", 2090).await;
@@ -70,7 +70,7 @@ async fn a_certificate_that_has_ended_is_found() {
     assert!(finding.mend.text.contains("Renew"), "{finding:?}");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_certificate_for_another_name_is_found() {
     let authority = Authority::new();
     let registry = authority.registry("other.test", 2090).await;

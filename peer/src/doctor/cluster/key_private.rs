@@ -33,5 +33,5 @@ async fn probe(context: Arc<Context>) -> Outcome {
         return Outcome::well(format!("mode {mode:04o}"));
     }
     let what = format!("everyone on this host can read {shown} (mode {mode:04o})");
-    Outcome::wrong(Finding::new(what, "Leave it to its owner and group.").run(format!("chmod o= {shown}")))
+    Outcome::wrong(Finding::new(what, "Leave it to its owner and group.").run_on("chmod o= {}", path))
 }

@@ -39,11 +39,11 @@ fn finding(path: &Path, error: &io::Error) -> Finding {
     match error.kind() {
         io::ErrorKind::NotFound => {
             let mend = "Copy the key from another node to this path. For a new cluster, this makes one.";
-            Finding::new(what, mend).run(format!("(umask 077; shoal key new > {shown})"))
+            Finding::new(what, mend).run_on("(umask 077; shoal key new > {})", path)
         }
         io::ErrorKind::PermissionDenied => {
             Finding::new(what, "Give the file to the user that Shoal runs as.")
-                .run(format!("chown \"$(id -u)\" {shown}"))
+                .run_on("chown \"$(id -u)\" {}", path)
         }
         _ => Finding::new(what, "Put the file of the cluster's key there."),
     }

@@ -5,7 +5,10 @@ use std::sync::Arc;
 use shoal_protocol::membership::ClusterKey;
 
 use super::key_read;
-use crate::doctor::{Category, Check, Context, Finding, Needs, Outcome, QUICK, Severity};
+use crate::{
+    config::InputFile,
+    doctor::{Category, Check, Context, Finding, Needs, Outcome, QUICK, Severity},
+};
 
 pub(super) const CHECK: Check = Check {
     id: "cluster-key-valid",
@@ -21,16 +24,15 @@ pub(super) const CHECK: Check = Check {
 };
 
 async fn probe(context: Arc<Context>) -> Outcome {
-    let file = context.config().cluster_key_file.as_ref().map(|file| file.0.display().to_string());
-    let file = file.unwrap_or_default();
+    let Some(InputFile(path)) = &context.config().cluster_key_file else {
+        return Outcome::skipped("no file");
+    };
     match ClusterKey::parse(&key_read::text(&context).unwrap_or_default()) {
         Ok(_) => Outcome::well("its checksum matches"),
         Err(error) => {
+            let what = format!("{}: {error}", path.display());
             let mend = "Copy the whole line from a node that is in the cluster. For a new cluster, this makes a key.";
-            Outcome::wrong(
-                Finding::new(format!("{file}: {error}"), mend)
-                    .run(format!("(umask 077; shoal key new > {file})")),
-            )
+            Outcome::wrong(Finding::new(what, mend).run_on("(umask 077; shoal key new > {})", path))
         }
     }
 }

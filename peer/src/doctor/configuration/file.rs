@@ -29,11 +29,11 @@ async fn probe(context: Arc<Context>) -> Outcome {
             Outcome::wrong(match error.kind() {
                 io::ErrorKind::NotFound => {
                     Finding::new(what, "Make the file; this one has every default in it.")
-                        .run(format!("shoal config > {shown}"))
+                        .run_on("shoal config > {}", path)
                 }
                 io::ErrorKind::PermissionDenied => {
                     Finding::new(what, "Let everyone read it: secrets stand in files of their own.")
-                        .run(format!("chmod a+r {shown}"))
+                        .run_on("chmod a+r {}", path)
                 }
                 io::ErrorKind::InvalidData => Finding::new(what, "Write it in UTF-8."),
                 _ => Finding::new(what, "Name a file: --config FILE, or the variable SHOAL_CONFIG."),

@@ -25,11 +25,11 @@ async fn probe(context: Arc<Context>) -> Outcome {
     let of_file = mistakes.filter(|problem| !matches!(problem.place, Some(Place::Environment(_))));
     let findings = of_file.map(|problem| {
         let mend = format!("{}; then look again.", problem.help);
-        let command = match context.config_file() {
-            Some(path) => format!("shoal config --config {}", path.display()),
-            None => "shoal config".to_owned(),
-        };
-        Finding::new(problem.to_string(), mend).run(command)
+        let finding = Finding::new(problem.to_string(), mend);
+        match context.config_file() {
+            Some(path) => finding.run_on("shoal config --config {}", path),
+            None => finding.run("shoal config"),
+        }
     });
     Outcome::of(findings.collect(), "no mistakes")
 }

@@ -35,7 +35,7 @@ fn look(dir: &Path) -> Outcome {
                 format!("data_dir {shown} is no folder"),
                 "Move what is there away; the node makes the folder.",
             )
-            .run(format!("mv {shown} {shown}.old")),
+            .run_on("mv {} {}.old", dir),
         ),
         Ok(metadata) => writable(dir, &metadata),
         Err(error) if error.kind() == io::ErrorKind::NotFound => makeable(dir),
@@ -44,7 +44,7 @@ fn look(dir: &Path) -> Outcome {
                 format!("can't look at data_dir {shown}: {error}"),
                 "Let Shoal's user pass the folders above it.",
             )
-            .run(format!("namei -l {shown}")),
+            .run_on("namei -l {}", dir),
         ),
     }
 }
@@ -58,7 +58,7 @@ fn writable(dir: &Path, metadata: &fs::Metadata) -> Outcome {
                 format!("data_dir {shown} is on a file system that is mounted read-only"),
                 "Mount it for writing; look why it is not: the kernel does so after errors of the disk.",
             )
-            .run(format!("mount -o remount,rw \"$(df --output=target {shown} | tail -1)\"")),
+            .run_on("mount -o remount,rw \"$(df --output=target {} | tail -1)\"", dir),
         ),
         Err(error) => Outcome::wrong(
             Finding::new(
@@ -69,7 +69,7 @@ fn writable(dir: &Path, metadata: &fs::Metadata) -> Outcome {
                 ),
                 "Give it to the user that Shoal runs as, here the one that asks.",
             )
-            .run(format!("chown -R \"$(id -u)\" {shown} && chmod u+rwx {shown}")),
+            .run_on("chown -R \"$(id -u)\" {} && chmod u+rwx {}", dir),
         ),
     }
 }
@@ -89,7 +89,7 @@ fn stranger(dir: &Path, folder: &fs::Metadata) -> Option<Finding> {
             format!("{} belongs to user {owner}, and its folder to user {}", key.display(), folder.uid()),
             "Give all of it to one user, the one that Shoal runs as: a run as another one has left its files.",
         )
-        .run(format!("chown -R \"$(stat -c %u {0})\" {0}", dir.display()))
+        .run_on("chown -R \"$(stat -c %u {})\" {}", dir)
     })
 }
 
@@ -106,6 +106,6 @@ fn makeable(dir: &Path) -> Outcome {
             ),
             "Make the folder for the user that Shoal runs as.",
         )
-        .run(format!("install -d -m 0700 {shown}")),
+        .run_on("install -d -m 0700 {}", dir),
     )
 }

@@ -29,11 +29,11 @@ async fn probe(context: Arc<Context>) -> Outcome {
         Ok(None) => Outcome::well(format!("{shown} is made at the first start")),
         Err(error @ IdentityFileError::Malformed(_)) => Outcome::wrong(
             Finding::new(error.to_string(), "Restore it from a backup; or move it away for a new identity.")
-                .run(format!("mv {shown} {shown}.damaged")),
+                .run_on("mv {} {}.damaged", &path),
         ),
         Err(error) => Outcome::wrong(
             Finding::new(error.to_string(), "Let the user that Shoal runs as read it.")
-                .run(format!("ls -l {shown}")),
+                .run_on("ls -l {}", &path),
         ),
     }
 }

@@ -34,5 +34,5 @@ async fn probe(context: Arc<Context>) -> Outcome {
         format!("{shown} can be read by others (mode {mode:04o})"),
         "Make it its owner's alone.",
     );
-    Outcome::wrong(finding.run(format!("chmod 600 {shown}")))
+    Outcome::wrong(finding.run_on("chmod 600 {}", &path))
 }

@@ -43,6 +43,6 @@ async fn probe(context: Arc<Context>) -> Outcome {
             ),
             "Remove files there; this shows which folders have most.",
         )
-        .run(format!("du -x --inodes --max-depth=2 {} | sort -n | tail", room::nearest(dir).display())),
+        .run_on("du -x --inodes --max-depth=2 {} | sort -n | tail", &room::nearest(dir)),
     )
 }

@@ -40,6 +40,6 @@ async fn probe(context: Arc<Context>) -> Outcome {
             format!("the disk of {} has {free} of {total} left", dir.display()),
             "Make room there; this shows what takes it.",
         )
-        .run(format!("du -xh --max-depth=2 {} | sort -h | tail", room::nearest(dir).display())),
+        .run_on("du -xh --max-depth=2 {} | sort -h | tail", &room::nearest(dir)),
     )
 }

@@ -60,5 +60,5 @@ fn look(registry: &RegistryConfig, key: &str, path: &Path) -> Option<Finding> {
     let shown = path.display();
     let what = format!("registry {}: {key} {shown} can't be read: {error}", registry.host);
     let mend = "Put the file there, for the user that Shoal runs as; or correct the path.";
-    Some(Finding::new(what, mend).run(format!("ls -l {shown}")))
+    Some(Finding::new(what, mend).run_on("ls -l {}", path))
 }

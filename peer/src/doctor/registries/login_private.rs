@@ -34,8 +34,7 @@ async fn probe(context: Arc<Context>) -> Outcome {
         let is_open = metadata.is_file() && mode & 0o007 != 0;
         let shown = path.display();
         let what = format!("everyone on this host can read {key} {shown} (mode {mode:04o})");
-        is_open
-            .then(|| Finding::new(what, "Leave it to its owner and group.").run(format!("chmod o= {shown}")))
+        is_open.then(|| Finding::new(what, "Leave it to its owner and group.").run_on("chmod o= {}", path))
     });
     Outcome::of(findings.collect(), format!("{} files", secrets.len()))
 }

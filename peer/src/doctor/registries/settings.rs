@@ -42,9 +42,7 @@ fn finding(registry: &Asked, error: &RegistryError) -> Finding {
                 "Put files there that fit each other; this shows whose certificate there is.",
             );
             match file {
-                Some(file) => {
-                    finding.run(format!("openssl x509 -noout -subject -enddate -in {}", file.display()))
-                }
+                Some(file) => finding.run_on("openssl x509 -noout -subject -enddate -in {}", file),
                 None => finding,
             }
         }
