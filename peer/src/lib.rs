@@ -3,6 +3,7 @@
 pub mod access;
 pub mod admin;
 pub mod buffers;
+pub mod canary;
 pub mod cli;
 pub mod clock;
 pub mod cluster;

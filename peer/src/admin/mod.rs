@@ -1,7 +1,8 @@
 //! The admin page: is this node alive, is it ready, what does it do; and what it is to fetch ahead.
 //!
-//! There is no credential. So all but `preheat` is read-only, and that takes orders from this host alone.
+//! There is no credential. So all but `preheat` and `canary` is read-only, and these take orders from this host alone.
 
+mod canary;
 mod preheat;
 mod readiness;
 #[cfg(test)]
@@ -10,15 +11,17 @@ mod tests;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use prometheus::{Registry, TextEncoder};
+use serde::Serialize;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 pub use self::readiness::{Condition, Readiness};
 use crate::{
+    canary::Canaries,
     metrics::Metrics,
     preheat::Preheat,
     server::{self, Connection, Limits},
@@ -27,7 +30,7 @@ use crate::{
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 const METRICS: HeaderValue = HeaderValue::from_static(prometheus::TEXT_FORMAT);
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
-const PAGES: &str = "/healthz, /readyz, /metrics, /api/v1/status and /api/v1/preheat";
+const PAGES: &str = "/healthz, /readyz, /metrics, /api/v1/status, /api/v1/preheat and /api/v1/canary";
 /// Scrapers and probes are few.
 const MAX_CONNECTIONS: usize = 64;
 
@@ -44,6 +47,7 @@ pub struct Admin {
     registry: Registry,
     status: Arc<dyn StatusSource>,
     preheat: Preheat,
+    canaries: Canaries,
 }
 
 impl Admin {
@@ -54,7 +58,13 @@ impl Admin {
         status: Arc<dyn StatusSource>,
         preheat: Preheat,
     ) -> Self {
-        Self { readiness, registry, status, preheat }
+        Self { readiness, registry, status, preheat, canaries: Canaries::default() }
+    }
+
+    /// With the canaries that the mirror answers for.
+    #[must_use]
+    pub fn with_canaries(self, canaries: Canaries) -> Self {
+        Self { canaries, ..self }
     }
 
     /// Answers on `listener` until `shutdown`.
@@ -100,6 +110,9 @@ impl server::Handler for Admin {
         if let Some(route) = preheat::Route::of(request.uri().path()) {
             return route.answer(&self.preheat, request, &connection).await;
         }
+        if let Some(route) = canary::Route::of(request.uri().path()) {
+            return route.answer(&self.canaries, &request, &connection);
+        }
         let refusal = if !matches!(*request.method(), Method::GET | Method::HEAD) {
             (StatusCode::METHOD_NOT_ALLOWED, "read-only: GET and HEAD\n")
         } else if server::announces_body(request.headers()) {
@@ -108,6 +121,32 @@ impl server::Handler for Admin {
             return self.answer(request.uri().path());
         };
         refuse(refusal.0, refusal.1, HeaderValue::from_static("GET, HEAD"))
+    }
+}
+
+/// Lets programs of this host pass. Not other hosts, which may be let in to read, and not a browser on behalf of some
+/// web page: it can't leave out `Origin`. `what` is what they want to do.
+fn check_sender(
+    headers: &HeaderMap,
+    connection: &Connection,
+    what: &str,
+) -> Result<(), (StatusCode, String)> {
+    if headers.contains_key(header::ORIGIN) {
+        return Err((StatusCode::FORBIDDEN, format!("no web page may {what}\n")));
+    }
+    if !connection.is_from_here {
+        let why = format!(
+            "only programs of this host may {what}: run `shoal` here, or come by `ssh -L` or `kubectl port-forward`\n"
+        );
+        return Err((StatusCode::FORBIDDEN, why));
+    }
+    Ok(())
+}
+
+fn json(status: StatusCode, value: &impl Serialize) -> Page {
+    match serde_json::to_vec(value) {
+        Ok(bytes) => page(status, JSON, bytes),
+        Err(error) => page(StatusCode::INTERNAL_SERVER_ERROR, TEXT, format!("no answer: {error}\n")),
     }
 }
 

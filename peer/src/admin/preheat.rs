@@ -9,15 +9,16 @@ use std::time::Duration;
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Incoming;
-use serde::Serialize;
 
-use super::{JSON, Page, TEXT, page, refuse};
+use super::{Page, check_sender, json, refuse};
 use crate::{
     preheat::{Order, Preheat, StartError},
     server::{self, Connection},
 };
 
 const PATH: &str = "/api/v1/preheat";
+/// What only this host may do, in a refusal.
+const WHAT: &str = "preheat";
 /// Names of as many images as an order may have, each as long as names are.
 const MAX_BODY_BYTES: usize = 256 * 1024;
 /// A body is one write of a program on this host.
@@ -73,7 +74,7 @@ impl Route {
         match (self, request.method().clone()) {
             (Self::Jobs, Method::GET | Method::HEAD) => Ok(json(StatusCode::OK, &preheat.list())),
             (Self::Jobs, Method::POST) => {
-                check_sender(request.headers(), connection)?;
+                check_sender(request.headers(), connection, WHAT)?;
                 check_is_json(request.headers())?;
                 start(preheat, &read(request.into_body()).await?)
             }
@@ -81,7 +82,7 @@ impl Route {
                 preheat.report(id).map(|report| json(StatusCode::OK, &report)).ok_or_else(|| no_job(id))
             }
             (Self::Job(id), Method::DELETE) => {
-                check_sender(request.headers(), connection)?;
+                check_sender(request.headers(), connection, WHAT)?;
                 preheat.cancel(id).map(|report| json(StatusCode::OK, &report)).ok_or_else(|| no_job(id))
             }
             _ => {
@@ -107,18 +108,6 @@ fn start(preheat: &Preheat, body: &[u8]) -> Result<Page, Refusal> {
         page.headers_mut().insert(header::LOCATION, location);
     }
     Ok(page)
-}
-
-fn check_sender(headers: &HeaderMap, connection: &Connection) -> Result<(), Refusal> {
-    if headers.contains_key(header::ORIGIN) {
-        return Err((StatusCode::FORBIDDEN, "no web page may preheat\n".into()));
-    }
-    if !connection.is_from_here {
-        let why = "only programs of this host may preheat: run `shoal preheat` here, \
-                   or come by `ssh -L` or `kubectl port-forward`\n";
-        return Err((StatusCode::FORBIDDEN, why.into()));
-    }
-    Ok(())
 }
 
 fn check_is_json(headers: &HeaderMap) -> Result<(), Refusal> {
@@ -148,11 +137,4 @@ async fn read(body: Incoming) -> Result<Vec<u8>, Refusal> {
 fn no_job(id: &str) -> Refusal {
     let why = format!("no job {id:?}: this node forgets old ones, and all of them when it restarts\n");
     (StatusCode::NOT_FOUND, why)
-}
-
-fn json(status: StatusCode, value: &impl Serialize) -> Page {
-    match serde_json::to_vec(value) {
-        Ok(bytes) => page(status, JSON, bytes),
-        Err(error) => page(StatusCode::INTERNAL_SERVER_ERROR, TEXT, format!("no answer: {error}\n")),
-    }
 }

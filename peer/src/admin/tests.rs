@@ -217,6 +217,29 @@ async fn what_can_not_be_done_with_jobs_says_what_can() {
 }
 
 #[tokio::test]
+async fn a_canary_is_started_told_of_and_ended() {
+    let running = start(&Readiness::default()).await;
+    let started = ask(running.address, "POST", "/api/v1/canary", &[("Content-Length", "0")]).await;
+    let told: serde_json::Value = serde_json::from_slice(&started.body).unwrap();
+    assert_eq!((started.head.status, &told["repository"]), (201, &json!("shoal-canary")));
+    let path = format!("/api/v1/canary/{}", told["tag"].as_str().unwrap());
+    assert_eq!(get(&running, &path).await.1, r#"{"registries":{}}"#);
+    for (method, path, headers, status, allowed) in [
+        ("POST", "/api/v1/canary", &[("Origin", "http://evil.example")][..], 403, "POST"),
+        ("GET", "/api/v1/canary", &[], 405, "POST"),
+        ("POST", &path, &[("Content-Length", "2")], 400, "GET, HEAD, DELETE"),
+        ("DELETE", &path, &[("Origin", "null")], 403, "GET, HEAD, DELETE"),
+        ("DELETE", "/api/v1/canary/none", &[], 404, "GET, HEAD, DELETE"),
+    ] {
+        let reply = ask(running.address, method, path, headers).await;
+        assert_eq!(reply.head.status, status, "{method} {path}");
+        reply.head.has(&[("allow", allowed)]);
+    }
+    assert_eq!(ask(running.address, "DELETE", &path, &[]).await.head.status, 200);
+    assert_eq!(get(&running, &path).await.0, 404);
+}
+
+#[tokio::test]
 async fn it_stops_when_told() {
     let running = start(&Readiness::default()).await;
     running.shutdown.cancel();

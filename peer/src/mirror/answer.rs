@@ -87,6 +87,11 @@ pub(super) fn blob_head(digest: &Digest, len_bytes: u64) -> Answer {
     answer
 }
 
+/// A blob that is at hand as a whole; `bytes` is empty where only its head was asked for.
+pub(super) fn small_blob(digest: &Digest, len_bytes: u64, bytes: Bytes) -> Answer {
+    blob_head(digest, len_bytes).map(|_| Either::Left(Full::new(bytes)))
+}
+
 /// A blob, or the `part` of it, of a blob of `len_bytes`.
 pub(super) fn blob(digest: &Digest, len_bytes: u64, part: Option<Range<u64>>, body: BlobBody) -> Answer {
     let mut answer = blob_head(digest, len_bytes).map(|_| Either::Right(body));

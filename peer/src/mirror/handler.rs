@@ -18,6 +18,7 @@ use super::{
     answer::{self, Answer},
     blob::{SelectedBlob, StartedBlob},
     body::BlobBody,
+    canary,
     error::MirrorError,
     pull::Pull,
     route::Route,
@@ -25,6 +26,7 @@ use super::{
 };
 use crate::{
     access::{Access, Refusal},
+    canary::Canaries,
     content::{Content, ContentError, Listed, Resolved},
     metrics::{Metrics, Outcome, RequestKind},
     server::{self, Connection},
@@ -34,6 +36,7 @@ use crate::{
 pub(super) struct MirrorHandler {
     pub(super) access: Arc<Access>,
     pub(super) content: Arc<dyn Content>,
+    pub(super) canaries: Canaries,
     pub(super) config: MirrorConfig,
     pub(super) metrics: Metrics,
 }
@@ -85,6 +88,9 @@ impl MirrorHandler {
         pull.is_for(route.kind());
         let late = |_| MirrorError::TooLate(route.kind());
         let head_only = request.method() == Method::HEAD;
+        if let Some(answer) = canary::answer(&self.canaries, &route, head_only, pull) {
+            return answer.map(whole);
+        }
         let finding = async {
             self.admit(&route, request.headers()).await?;
             match &route {

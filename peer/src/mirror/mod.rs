@@ -11,6 +11,7 @@
 mod answer;
 mod blob;
 mod body;
+mod canary;
 mod error;
 mod handler;
 mod pull;
@@ -28,6 +29,7 @@ use tokio_util::sync::CancellationToken;
 use self::handler::MirrorHandler;
 use crate::{
     access::{Access, AccessRules, Apart},
+    canary::Canaries,
     content::Content,
     metrics::Metrics,
     server,
@@ -84,7 +86,15 @@ impl Mirror {
     ) -> Result<Self, getrandom::Error> {
         let access = Access::new(config.access.clone(), config.proof_lifetime, Arc::clone(&content))?;
         let content = if config.access.restrict_any() { Arc::new(Apart::new(content)) } else { content };
-        Ok(Self { handler: MirrorHandler { access: Arc::new(access), content, config, metrics } })
+        let canaries = Canaries::default();
+        Ok(Self { handler: MirrorHandler { access: Arc::new(access), content, canaries, config, metrics } })
+    }
+
+    /// With the canaries that the admin page tells of.
+    #[must_use]
+    pub fn with_canaries(mut self, canaries: Canaries) -> Self {
+        self.handler.canaries = canaries;
+        self
     }
 
     /// Answers on `listener` until `shutdown`; running answers then get `limits.stop_timeout` before they end short.

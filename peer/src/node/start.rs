@@ -22,6 +22,7 @@ use super::{
 };
 use crate::{
     admin::{Admin, Readiness},
+    canary::Canaries,
     clock::Clock,
     cluster::{Cluster, ClusterParts, PassedManifests, PrefetchQueue},
     config::Config,
@@ -218,10 +219,13 @@ impl Ground {
             store: self.store,
             metrics: self.metrics.clone(),
         };
-        let page = Admin::new(readiness.clone(), self.registry, Arc::new(watcher.clone()), running.preheat);
+        let canaries = Canaries::default();
+        let page = Admin::new(readiness.clone(), self.registry, Arc::new(watcher.clone()), running.preheat)
+            .with_canaries(canaries.clone());
         let prefetching = cluster.clone().prefetch(running.passed_manifests, serving.clone());
         let server = Mirror::new(Arc::new(cluster), config.for_mirror(), self.metrics.clone())
-            .map_err(failed("make the key of the mirror's tokens"))?;
+            .map_err(failed("make the key of the mirror's tokens"))?
+            .with_canaries(canaries);
         let mirror_task = tokio::spawn(server.serve(mirror, serving.clone()));
         let (metrics, until) = (self.metrics.clone(), background.clone());
         let background_tasks = vec![

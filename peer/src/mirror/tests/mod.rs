@@ -1,6 +1,7 @@
 //! The mirror over real sockets, on loopback.
 
 mod access;
+mod canary;
 mod content;
 mod endings;
 mod hostile;
