@@ -12,7 +12,7 @@ use crate::config::WELL_KNOWN;
 
 use super::{ConfigureError, Request, plan::Targets, toml_text::quoted, view::View};
 
-pub(crate) use entries::{Entries, Entry, Fields};
+pub(crate) use entries::{Entries, Entry, Fields, MAIN};
 
 /// Where additions to the configuration are. They are read in the order of their names, after the main file.
 pub(crate) const FOLDER: &str = "/etc/containers/registries.conf.d";

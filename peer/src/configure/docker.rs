@@ -85,7 +85,8 @@ pub(crate) fn texts<'a>(daemon: &'a Map<String, Value>, key: &str) -> Vec<&'a st
     daemon.get(key).and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect()
 }
 
-fn says_containerd_store(daemon: &Map<String, Value>) -> bool {
+/// Whether the daemon keeps its images in containerd's store, as far as its configuration says.
+pub(crate) fn says_containerd_store(daemon: &Map<String, Value>) -> bool {
     let feature = daemon.get("features").and_then(|features| features.get("containerd-snapshotter"));
     feature.and_then(Value::as_bool).unwrap_or(false)
 }
@@ -120,7 +121,8 @@ fn mirror_of_hub(
     Ok(())
 }
 
-fn flag_file(view: &View<'_>) -> Result<Option<PathBuf>, ConfigureError> {
+/// The file that starts the daemon with a mirror in its flags.
+pub(crate) fn flag_file(view: &View<'_>) -> Result<Option<PathBuf>, ConfigureError> {
     let mut files: Vec<PathBuf> = FLAG_FILES.iter().map(PathBuf::from).collect();
     for folder in FLAG_FOLDERS.map(Path::new) {
         files.extend(view.files(folder)?.into_iter().map(|name| folder.join(name)));

@@ -34,9 +34,12 @@ pub use runtime::Runtime;
 /// What reading the files of runtimes takes, for those who write none.
 pub(crate) mod reading {
     pub(crate) use super::{
-        containerd::{Config, FOLDER, Form},
-        containers::{Entries, Entry, Fields},
-        docker::{parse as parse_daemon, texts},
+        containerd::{CONFIG as CONTAINERD_CONFIG, Config, FOLDER, File, Form, is_cri, uses_lists},
+        containers::{Entries, Entry, Fields, MAIN as REGISTRIES_FILES},
+        docker::{
+            CONFIG as DOCKER_CONFIG, FOLDER as DOCKER_FOLDER, flag_file, parse as parse_daemon,
+            says_containerd_store, texts,
+        },
         hosts::{Certificates, DEFAULT as DEFAULT_FOLDER, FILE as HOSTS_FILE},
         toml_text::parse,
         view::View,

@@ -32,6 +32,11 @@ impl Root {
         Self(folder.into())
     }
 
+    /// Whether it is this machine's own file system.
+    pub(crate) fn is_machine(&self) -> bool {
+        self.0 == Path::new("/")
+    }
+
     /// Where the system finds `path`, which is absolute below this root.
     pub fn on_disk(&self, path: &Path) -> PathBuf {
         self.0.join(path.strip_prefix("/").unwrap_or(path))

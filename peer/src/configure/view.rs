@@ -44,6 +44,17 @@ impl<'a> View<'a> {
         Ok(view)
     }
 
+    /// The files below `root` as they are, with what Shoal wrote.
+    pub(crate) fn as_is(root: &'a Root) -> Self {
+        Self {
+            root,
+            without: BTreeMap::new(),
+            folders: BTreeSet::new(),
+            entangled: Vec::new(),
+            shared: Vec::new(),
+        }
+    }
+
     /// The files below `root`, without what was ever written for `runtime`.
     pub(crate) fn of(root: &'a Root, runtime: Runtime) -> Result<Self, ConfigureError> {
         Self::new(root, &State::load(root, runtime)?)

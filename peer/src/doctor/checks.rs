@@ -10,7 +10,9 @@ pub fn all() -> Vec<&'static Check> {
         node::CHECKS,
         cluster::CHECKS,
         registries::CHECKS,
-        runtimes::CHECKS,
+        runtimes::CONTAINERD,
+        runtimes::DOCKER,
+        runtimes::CONTAINERS,
     ];
     let mut all: Vec<_> = lists.into_iter().flatten().collect();
     all.sort_by_key(|check| check.category);

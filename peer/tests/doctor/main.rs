@@ -16,5 +16,6 @@ mod node;
 mod patient;
 mod registries;
 mod registry_tls;
+mod runtimes;
 mod server;
 mod settings;

@@ -64,6 +64,11 @@ impl Config {
         Ok(Self { files, section, owner })
     }
 
+    /// Every file, in the order in which later ones win.
+    pub(crate) fn files(&self) -> &[File] {
+        &self.files
+    }
+
     /// The file whose settings for registries count.
     pub(crate) fn owner(&self) -> &File {
         &self.files[self.owner]
@@ -166,15 +171,18 @@ impl File {
         Ok(Self { path: path.to_owned(), text, document })
     }
 
-    fn plugin(&self, section: &str) -> Option<&dyn TableLike> {
+    /// The settings of the plugin called `section`.
+    pub(crate) fn plugin(&self, section: &str) -> Option<&dyn TableLike> {
         table(&self.document, &["plugins", section])
     }
 
-    fn registry(&self, section: &str) -> Option<&dyn TableLike> {
+    /// What they say about registries.
+    pub(crate) fn registry(&self, section: &str) -> Option<&dyn TableLike> {
         table(&self.document, &["plugins", section, "registry"])
     }
 
-    fn config_path(&self, section: &str) -> Option<&str> {
+    /// The folders with `hosts.toml` files, with a colon between them.
+    pub(crate) fn config_path(&self, section: &str) -> Option<&str> {
         let path = self.registry(section)?.get("config_path")?.as_str()?;
         Some(path).filter(|path| !path.is_empty())
     }
@@ -187,12 +195,13 @@ impl File {
     }
 }
 
-fn is_cri(plugin: &str) -> bool {
+/// Whether this is what the plugin that pulls for Kubernetes is or was called.
+pub(crate) fn is_cri(plugin: &str) -> bool {
     matches!(plugin, "cri" | "io.containerd.grpc.v1.cri" | "io.containerd.cri.v1.images")
 }
 
 /// What containerd does not take beside a `config_path`.
-fn uses_lists(registry: &dyn TableLike) -> bool {
+pub(crate) fn uses_lists(registry: &dyn TableLike) -> bool {
     let has_tls = |(_, host): (&str, &Item)| host.get("tls").is_some();
     filled(registry, "mirrors").is_some()
         || filled(registry, "configs").is_some_and(|hosts| hosts.iter().any(has_tls))

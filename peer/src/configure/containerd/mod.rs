@@ -15,7 +15,7 @@ use super::{
     ConfigureError, Request, folders, hosts::DEFAULT, plan::Targets, toml_text::with_newlines_of, view::View,
 };
 
-pub(crate) use files::{Config, Form};
+pub(crate) use files::{Config, File, Form, is_cri, uses_lists};
 
 /// containerd's own configuration.
 pub(crate) const CONFIG: &str = "/etc/containerd/config.toml";

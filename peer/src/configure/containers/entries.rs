@@ -13,12 +13,15 @@ use super::super::{
 use super::FOLDER;
 
 /// The main file: the first of these that is there.
-const MAIN: [&str; 2] = ["/etc/containers/registries.conf", "/usr/share/containers/registries.conf"];
+pub(crate) const MAIN: [&str; 2] =
+    ["/etc/containers/registries.conf", "/usr/share/containers/registries.conf"];
 
 /// All entries that count, one for each prefix.
 #[derive(Debug, Default)]
 pub(crate) struct Entries {
     pub(crate) list: Vec<Entry>,
+    /// Those in whose place a later file put others.
+    pub(crate) replaced: Vec<Entry>,
     /// The name of the last file besides the main one that has entries.
     pub(super) last_file: Option<String>,
 }
@@ -27,6 +30,8 @@ pub(crate) struct Entries {
 #[derive(Clone, Debug)]
 pub(crate) struct Entry {
     pub(crate) prefix: String,
+    /// The file that says it; empty for what no file says.
+    pub(crate) source: PathBuf,
     pub(crate) fields: Fields,
     pub(crate) mirrors: Vec<Fields>,
 }
@@ -37,7 +42,7 @@ pub(crate) struct Fields(Vec<(String, Value)>);
 
 impl Entries {
     /// Reads the main file and those beside it.
-    pub(super) fn load(view: &View<'_>) -> Result<Self, ConfigureError> {
+    pub(crate) fn load(view: &View<'_>) -> Result<Self, ConfigureError> {
         for path in MAIN.map(Path::new) {
             if view.read(path)?.is_some() {
                 return Self::read(view, path, Path::new(FOLDER));
@@ -56,12 +61,12 @@ impl Entries {
     fn read(view: &View<'_>, main: &Path, folder: &Path) -> Result<Self, ConfigureError> {
         let mut entries = Self::default();
         let document = parse(main, &view.read(main)?.unwrap_or_default())?;
-        entries.merge(&document);
-        entries.merge_first_version(&document);
+        entries.merge(main, &document);
+        entries.merge_first_version(main, &document);
         for name in view.files(folder)?.into_iter().filter(|name| name.ends_with(".conf")) {
             let path: PathBuf = folder.join(&name);
             let document = parse(&path, &view.read(&path)?.unwrap_or_default())?;
-            entries.merge(&document);
+            entries.merge(&path, &document);
             if document.contains_key("registry") {
                 entries.last_file = Some(name);
             }
@@ -70,22 +75,23 @@ impl Entries {
     }
 
     /// A later entry replaces one of the same prefix.
-    fn merge(&mut self, document: &DocumentMut) {
+    fn merge(&mut self, source: &Path, document: &DocumentMut) {
         for table in tables(document.get("registry")) {
-            let Some(entry) = Entry::of(table) else { continue };
-            self.list.retain(|known| known.prefix != entry.prefix);
+            let Some(entry) = Entry::of(source, table) else { continue };
+            let same = |known: &mut Entry| known.prefix == entry.prefix;
+            self.replaced.extend(self.list.extract_if(.., same));
             self.list.push(entry);
         }
     }
 
     /// The form of the time before prefixes: lists of insecure and of blocked registries.
-    fn merge_first_version(&mut self, document: &DocumentMut) {
+    fn merge_first_version(&mut self, source: &Path, document: &DocumentMut) {
         for (list, key) in [("insecure", "insecure"), ("block", "blocked")] {
             let registries = table(document, &["registries", list]).and_then(|table| table.get("registries"));
             for host in registries.and_then(Item::as_array).into_iter().flatten().filter_map(Value::as_str) {
                 let host = host.trim_end_matches('/');
                 if !self.list.iter().any(|entry| entry.prefix == host) {
-                    self.list.push(Entry::new(host));
+                    self.list.push(Entry { source: source.to_owned(), ..Entry::new(host) });
                 }
                 let entry = self.list.iter_mut().find(|entry| entry.prefix == host);
                 entry.into_iter().for_each(|entry| entry.fields.0.push((key.to_owned(), true.into())));
@@ -124,15 +130,21 @@ impl Entry {
     /// All images of `host`, at `host`.
     fn new(host: &str) -> Self {
         let fields = ["prefix", "location"].map(|key| (key.to_owned(), Value::from(host)));
-        Self { prefix: host.to_owned(), fields: Fields(fields.to_vec()), mirrors: Vec::new() }
+        Self {
+            prefix: host.to_owned(),
+            source: PathBuf::new(),
+            fields: Fields(fields.to_vec()),
+            mirrors: Vec::new(),
+        }
     }
 
-    fn of(table: &dyn TableLike) -> Option<Self> {
+    fn of(source: &Path, table: &dyn TableLike) -> Option<Self> {
         let fields = Fields::of(table);
         let prefix = fields.text("prefix").filter(|prefix| !prefix.is_empty()).or(fields.text("location"))?;
         let prefix = prefix.trim_end_matches('/').to_owned();
         Some(Self {
             prefix,
+            source: source.to_owned(),
             fields,
             mirrors: tables(table.get("mirror")).into_iter().map(Fields::of).collect(),
         })
