@@ -62,6 +62,7 @@ pub enum Told {
 /// A running daemon. Dropping it ends it and its containerd.
 #[derive(Debug)]
 pub struct Docker {
+    version: Version,
     process: Process,
     socket: PathBuf,
     /// Ends after the daemon.
@@ -91,7 +92,7 @@ impl Docker {
             hub.stands_in_for(&mut command);
         }
         let process = Process::spawn("dockerd", command, &scratch.data().join("dockerd.log"));
-        let mut docker = Self { process, socket, _containerd: containerd, scratch };
+        let mut docker = Self { version, process, socket, _containerd: containerd, scratch };
         docker.wait_ready().await;
         docker
     }
@@ -102,6 +103,33 @@ impl Docker {
     /// What Docker says.
     pub async fn pull(&self, reference: &str) -> Result<(), String> {
         run(self.client(&["pull", "--quiet", reference]), PULL_WITHIN).await.map(drop)
+    }
+
+    /// Where it listens.
+    pub fn socket(&self) -> &Path {
+        &self.socket
+    }
+
+    /// The program.
+    pub fn program(&self) -> PathBuf {
+        self.version.source().command("dockerd").get_program().into()
+    }
+
+    /// Its configuration.
+    pub fn config(&self) -> PathBuf {
+        self.scratch.data().join("daemon.json")
+    }
+
+    /// The folder that it takes for `/etc/docker/certs.d`.
+    pub fn hosts(&self) -> PathBuf {
+        self.scratch.data().join("etc/docker/certs.d")
+    }
+
+    /// The names of its images.
+    pub async fn images(&self) -> Vec<String> {
+        let command = self.client(&["images", "--all", "--format", "{{.Repository}}:{{.Tag}}"]);
+        let printed = run(command, COMMAND_WITHIN).await.expect("a list of images");
+        printed.lines().map(str::to_owned).collect()
     }
 
     /// The version that it says it is, as `28.5.2`.

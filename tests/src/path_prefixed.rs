@@ -1,6 +1,6 @@
 //! Podman, Buildah and skopeo, which share the library that reads `registries.conf`, and name the registry in the path.
 
-use std::{fmt::Write as _, fs, net::SocketAddr, process::Command, time::Duration};
+use std::{fmt::Write as _, fs, net::SocketAddr, path::PathBuf, process::Command, time::Duration};
 
 use crate::{containerd::Origin, process::run, scratch::Scratch, unpacked::Source};
 
@@ -48,7 +48,12 @@ impl PathPrefixed {
             fs::write(scratch.data().join(name), text).expect("a configuration");
         };
         write("registries.conf", &registries(mirror, origins));
-        write("policy.json", r#"{ "default": [{ "type": "insecureAcceptAnything" }] }"#);
+        const POLICY: &str = r#"{ "default": [{ "type": "insecureAcceptAnything" }] }"#;
+        write("policy.json", POLICY);
+        // Where a command looks that is not told.
+        let home = scratch.data().join(".config/containers");
+        fs::create_dir_all(&home).expect("a folder for the policy");
+        write(".config/containers/policy.json", POLICY);
         write("containers.conf", &containers(source));
         Self { tool, source, scratch }
     }
@@ -74,6 +79,24 @@ impl PathPrefixed {
             }
         }
         run(command, PULL_WITHIN).await.map(drop)
+    }
+
+    /// A script that runs the program as it is set up here.
+    pub fn script(&self) -> String {
+        let command = self.command();
+        let quoted = |word: &std::ffi::OsStr| format!("'{}'", word.to_string_lossy());
+        let mut script = "#!/bin/sh\n".to_owned();
+        for (name, value) in command.get_envs().filter_map(|(name, value)| Some((name, value?))) {
+            let _ = writeln!(script, "export {}={}", name.to_string_lossy(), quoted(value));
+        }
+        let words: Vec<_> =
+            [command.get_program()].into_iter().chain(command.get_args()).map(quoted).collect();
+        script + &format!("exec {} \"$@\"\n", words.join(" "))
+    }
+
+    /// What it reads of registries.
+    pub fn registries(&self) -> PathBuf {
+        self.scratch.data().join("registries.conf")
     }
 
     /// The version that it says it is, as `4.3.1`.

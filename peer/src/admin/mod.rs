@@ -19,6 +19,7 @@ use serde::Serialize;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+pub(crate) use self::canary::Started;
 pub use self::readiness::{Condition, Readiness};
 use crate::{
     canary::Canaries,

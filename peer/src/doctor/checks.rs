@@ -1,6 +1,6 @@
 //! The list of all checks.
 
-use super::{Check, cluster, configuration, host, node, registries, runtimes};
+use super::{Check, canary, cluster, configuration, host, node, registries, runtimes};
 
 /// Every check, in the order in which they are shown.
 pub fn all() -> Vec<&'static Check> {
@@ -13,6 +13,7 @@ pub fn all() -> Vec<&'static Check> {
         runtimes::CONTAINERD,
         runtimes::DOCKER,
         runtimes::CONTAINERS,
+        canary::CHECKS,
     ];
     let mut all: Vec<_> = lists.into_iter().flatten().collect();
     all.sort_by_key(|check| check.category);

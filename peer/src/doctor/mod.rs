@@ -6,6 +6,7 @@
 //!
 //! A new check is a constant in a file of its own, and a line in the list of its category.
 
+mod canary;
 mod catalogue;
 mod check;
 mod checks;

@@ -6,7 +6,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{HeaderMap, Request, StatusCode, header};
+use http::{HeaderMap, Method, Request, StatusCode, header};
 use http_body_util::{BodyExt, Empty, Limited};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
@@ -83,16 +83,24 @@ impl Page {
     /// # Errors
     /// When nobody answers in HTTP within a second and a half.
     pub async fn get(&self, path: &str) -> Result<Answer, PageError> {
-        let silent = |_| PageError::Silent { address: self.address };
-        timeout(ANSWER_TIMEOUT, self.exchange(path)).await.map_err(silent)?
+        self.send(Method::GET, path).await
     }
 
-    async fn exchange(&self, path: &str) -> Result<Answer, PageError> {
+    /// Sends a request without a body.
+    ///
+    /// # Errors
+    /// When nobody answers in HTTP within a second and a half.
+    pub async fn send(&self, method: Method, path: &str) -> Result<Answer, PageError> {
+        let silent = |_| PageError::Silent { address: self.address };
+        timeout(ANSWER_TIMEOUT, self.exchange(method, path)).await.map_err(silent)?
+    }
+
+    async fn exchange(&self, method: Method, path: &str) -> Result<Answer, PageError> {
         let address = self.address;
         let stream = TcpStream::connect(address)
             .await
             .map_err(|error| PageError::Unreachable { address, reason: error.to_string() })?;
-        self.ask(stream, path)
+        self.ask(stream, method, path)
             .await
             .map_err(|error| PageError::NotHttp { address, reason: error.to_string() })
     }
@@ -100,11 +108,13 @@ impl Page {
     async fn ask(
         &self,
         stream: TcpStream,
+        method: Method,
         path: &str,
     ) -> Result<Answer, Box<dyn std::error::Error + Send + Sync>> {
         let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
         let _driver = AbortOnDropHandle::new(tokio::spawn(connection));
-        let request = Request::get(path).header(header::HOST, self.address.to_string());
+        let request =
+            Request::builder().method(method).uri(path).header(header::HOST, self.address.to_string());
         let answer = sender.send_request(request.body(Empty::<Bytes>::new())?).await?;
         let (head, body) = answer.into_parts();
         let body = Limited::new(body, MAX_ANSWER_BYTES).collect().await?;

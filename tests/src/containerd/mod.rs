@@ -41,7 +41,7 @@ pub struct Containerd {
     socket: PathBuf,
     hosts: PathBuf,
     /// Last: its folders go when the process is gone.
-    _scratch: Scratch,
+    scratch: Scratch,
 }
 
 impl Containerd {
@@ -63,7 +63,7 @@ impl Containerd {
         let mut command = version.source().command("containerd");
         command.arg("--config").arg(config);
         let process = Process::spawn("containerd", command, &scratch.data().join("containerd.log"));
-        let mut containerd = Self { version, process, socket, hosts, _scratch: scratch };
+        let mut containerd = Self { version, process, socket, hosts, scratch };
         containerd.wait_ready().await;
         containerd
     }
@@ -71,6 +71,23 @@ impl Containerd {
     /// Where it listens.
     pub fn socket(&self) -> &Path {
         &self.socket
+    }
+
+    /// The program.
+    pub fn program(&self) -> PathBuf {
+        let command = self.version.source().command("containerd");
+        let program = PathBuf::from(command.get_program());
+        if program.is_absolute() { program } else { Path::new("/usr/bin").join(program) }
+    }
+
+    /// Its configuration.
+    pub fn config(&self) -> PathBuf {
+        self.scratch.data().join("config.toml")
+    }
+
+    /// The folder with its `hosts.toml` files.
+    pub fn hosts(&self) -> &Path {
+        &self.hosts
     }
 
     /// The version that it says it is, as `1.6.20`.

@@ -13,6 +13,7 @@ mod blob_shapes;
 mod compatibility;
 mod configuration;
 mod corruption;
+mod doctor;
 mod kills;
 mod origin_down;
 mod origin_faults;

@@ -17,7 +17,10 @@ mod unit;
 mod version;
 
 pub(super) use self::{
-    containerd::CHECKS as CONTAINERD, containers::CHECKS as CONTAINERS, docker::CHECKS as DOCKER,
+    containerd::{CHECKS as CONTAINERD, Found as ContainerdFound},
+    containers::{CHECKS as CONTAINERS, Found as ContainersFound},
+    docker::{CHECKS as DOCKER, Found as DockerFound},
+    version::find_program,
 };
 use super::{Category, Check, Needs, Outcome, QUICK, Severity};
 

@@ -7,7 +7,7 @@ use toml_edit::{Item, TableLike, Value};
 use crate::{
     configure::{
         ConfigureError,
-        reading::{CONTAINERD_CONFIG, Config, FOLDER, File, View, is_cri},
+        reading::{CONTAINERD_CONFIG, Config, DEFAULT_FOLDER, FOLDER, File, View, is_cri},
     },
     doctor::runtimes::{at::Relation, hosts_file::HostsFile, process, site::Site, unit, version::Version},
 };
@@ -154,5 +154,25 @@ impl Containerd {
         let lists =
             self.config.files().iter().filter_map(|file| file.document.get("disabled_plugins")?.as_array());
         lists.flatten().filter_map(Value::as_str).any(is_cri)
+    }
+
+    /// Where it listens.
+    pub(in crate::doctor) fn socket(&self) -> PathBuf {
+        const USUAL: &str = "/run/containerd/containerd.sock";
+        let address = |file: &File| file.document.get("grpc")?.get("address")?.as_str().map(PathBuf::from);
+        self.config.files().iter().rev().find_map(address).unwrap_or_else(|| USUAL.into())
+    }
+
+    /// A registry whose images come through the mirror: one that is none, where all of them do.
+    pub(in crate::doctor) fn canary_place(&self) -> Option<String> {
+        const NO_REGISTRY: &str = "shoal-canary.invalid";
+        let is_mirror = |address: &&str| self.site.mirror.relation(address) == Relation::Mirror;
+        let files = self.read.iter().filter(|file| file.position_of(self.site.mirror).is_some());
+        let mut places: Vec<String> = files.map(HostsFile::registry_name).collect();
+        let lists = self.lists().into_iter().filter(|(_, _, list)| list.iter().any(is_mirror));
+        places.extend(lists.map(|(_, host, _)| host.to_owned()));
+        // Nobody else can be asked for the one that is none.
+        let is_for_all = |place: &String| place == DEFAULT_FOLDER || place == "*";
+        if places.iter().any(is_for_all) { Some(NO_REGISTRY.to_owned()) } else { places.into_iter().next() }
     }
 }

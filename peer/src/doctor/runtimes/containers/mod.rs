@@ -129,6 +129,12 @@ impl Containers {
         self.entries.list.iter().filter_map(|entry| Some((entry, self.mirror_in(entry)?)))
     }
 
+    /// A part of a registry whose images come through the mirror.
+    pub(in crate::doctor) fn canary_place(&self) -> Option<String> {
+        let mut prefixes = self.with_mirror().map(|(entry, _)| entry.prefix.clone());
+        prefixes.find(|prefix| !prefix.starts_with('*'))
+    }
+
     /// Whether some file names the mirror, even in an entry that does not count.
     pub(super) fn is_told(&self) -> bool {
         self.with_mirror().next().is_some()

@@ -2,11 +2,12 @@
 
 use std::{path::Path, sync::Arc};
 
-use super::{Docker, ID, examine};
+use super::{Docker, Found, ID, examine};
 use crate::{
     configure::{Runtime, reading::DOCKER_CONFIG},
     doctor::{
         Check, Context, Finding, Outcome, Severity,
+        canary::Engine,
         runtimes::{
             RUNTIME,
             at::{Relation, parse},
@@ -71,6 +72,15 @@ pub(super) const PROXY: Check = Check {
     why: "A proxy elsewhere can't reach a mirror on this host, so each pull goes on to Docker Hub.",
     mend: "Name the mirror by 127.0.0.1, or exempt its host from the proxy.",
     probe: |context| examine(context, proxy, "no proxy is between"),
+    ..BASE
+};
+
+pub(super) const STALE: Check = Check {
+    id: "docker-stale",
+    title: "Docker has read what daemon.json says of the mirror",
+    why: "daemon.json is read at the start and at a reload, so a mirror that is in it since does not count yet.",
+    mend: "Have Docker reload its configuration; containers go on.",
+    probe: |context| Box::pin(stale(context)),
     ..BASE
 };
 
@@ -160,4 +170,22 @@ fn proxy(docker: &Docker) -> Vec<Finding> {
         Finding::new(what, mend).run("systemctl restart docker")
     };
     by_proxy.map(finding).into_iter().collect()
+}
+
+async fn stale(context: Arc<Context>) -> Outcome {
+    let found = context.once(|| Found::look(&context)).await;
+    let Found::Here(docker) = &*found else { return Outcome::skipped("Docker is not on this host") };
+    let (Some(engine), Some(address)) = (Engine::of(&context), docker.entry()) else {
+        return Outcome::skipped("Docker does not run, or daemon.json names no mirror");
+    };
+    match engine.mirrors().await {
+        Ok(mirrors) if mirrors.iter().any(|known| docker.site.mirror.relation(known) == Relation::Mirror) => {
+            Outcome::well("the running Docker has it")
+        }
+        Ok(_) => {
+            let what = format!("{DOCKER_CONFIG} names {address}, and the running Docker has no such mirror");
+            Outcome::wrong(Finding::new(what, "Have it reload its configuration.").run(RELOAD))
+        }
+        Err(error) => Outcome::skipped(format!("Docker does not tell: {error}")),
+    }
 }

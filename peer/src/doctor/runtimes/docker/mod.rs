@@ -34,6 +34,7 @@ pub(in crate::doctor) const CHECKS: &[Check] = &[
     daemon::PORT,
     daemon::ORDER,
     daemon::PROXY,
+    daemon::STALE,
     folders::UNREAD,
     folders::FAULTS,
     folders::HIDDEN,
@@ -161,6 +162,15 @@ impl Docker {
     /// The address of the mirror among those of Docker Hub's.
     fn entry(&self) -> Option<&str> {
         self.mirrors().into_iter().find(|address| self.site.mirror.relation(address) == Relation::Mirror)
+    }
+
+    /// A registry whose images come through the mirror.
+    pub(in crate::doctor) fn canary_place(&self) -> Option<String> {
+        if self.entry().is_some() {
+            return Some("docker.io/library".to_owned());
+        }
+        let mut files = self.hosts.iter().filter(|file| file.position_of(self.site.mirror).is_some());
+        files.next().filter(|_| self.reads_hosts() != Some(false)).map(HostsFile::registry_name)
     }
 
     /// Whether some file names the mirror, even one that is not read.

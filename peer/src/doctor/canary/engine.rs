@@ -1,0 +1,84 @@
+//! Docker Engine's API, on its socket.
+
+use std::path::PathBuf;
+
+use bytes::Bytes;
+use http::{Method, Request, StatusCode, header};
+use http_body_util::{BodyExt, Empty, Limited};
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use serde_json::Value;
+use tokio::net::UnixStream;
+use tokio_util::task::AbortOnDropHandle;
+
+use super::unix::connect;
+use crate::doctor::Context;
+
+/// The progress of a pull of three tiny files.
+const MAX_ANSWER_BYTES: usize = 256 * 1024;
+
+/// Where it listens.
+const SOCKETS: [&str; 2] = ["/run/docker.sock", "/var/run/docker.sock"];
+
+/// A Docker Engine on a socket.
+pub(in crate::doctor) struct Engine {
+    socket: PathBuf,
+}
+
+impl Engine {
+    /// The one of this host, if it runs.
+    pub(in crate::doctor) fn of(context: &Context) -> Option<Self> {
+        let sockets = SOCKETS.map(|path| context.on_disk(path));
+        sockets.into_iter().find(|socket| socket.exists()).map(|socket| Self { socket })
+    }
+
+    /// Pulls an image.
+    pub(super) async fn pull(&self, name: &str, tag: &str) -> Result<(), String> {
+        let query = form_urlencoded::Serializer::new(String::new())
+            .append_pair("fromImage", name)
+            .append_pair("tag", tag)
+            .finish();
+        let (status, body) = self.ask(Method::POST, &format!("/images/create?{query}")).await?;
+        let lines =
+            body.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice::<Value>(line).ok());
+        let mut messages =
+            lines.filter_map(|line| line.get("error").or(line.get("message"))?.as_str().map(str::to_owned));
+        match (messages.next(), status) {
+            (Some(message), _) => Err(message),
+            (None, StatusCode::OK) => Ok(()),
+            (None, status) => Err(status.to_string()),
+        }
+    }
+
+    /// Removes an image.
+    pub(super) async fn remove(&self, image: &str) -> Result<(), String> {
+        let (status, _) = self.ask(Method::DELETE, &format!("/images/{image}")).await?;
+        if status == StatusCode::OK { Ok(()) } else { Err(status.to_string()) }
+    }
+
+    /// The mirrors of Docker Hub that count for it now.
+    pub(in crate::doctor) async fn mirrors(&self) -> Result<Vec<String>, String> {
+        let (status, body) = self.ask(Method::GET, "/info").await?;
+        let info: Value = serde_json::from_slice(&body).map_err(|error| format!("{status}: {error}"))?;
+        let mirrors = info["RegistryConfig"]["Mirrors"].as_array().into_iter().flatten();
+        Ok(mirrors.filter_map(|mirror| mirror.as_str().map(str::to_owned)).collect())
+    }
+
+    async fn ask(&self, method: Method, path: &str) -> Result<(StatusCode, Bytes), String> {
+        let stream = connect(&self.socket).await?;
+        exchange(stream, method, path).await.map_err(|error| error.to_string())
+    }
+}
+
+async fn exchange(
+    stream: TokioIo<UnixStream>,
+    method: Method,
+    path: &str,
+) -> Result<(StatusCode, Bytes), Box<dyn std::error::Error + Send + Sync>> {
+    let (mut sender, connection) = http1::handshake(stream).await?;
+    let _driver = AbortOnDropHandle::new(tokio::spawn(connection));
+    let request = Request::builder().method(method).uri(path).header(header::HOST, "docker");
+    let (head, body) = sender.send_request(request.body(Empty::<Bytes>::new())?).await?.into_parts();
+    let body = Limited::new(body, MAX_ANSWER_BYTES).collect().await?;
+    Ok((head.status, body.to_bytes()))
+}
