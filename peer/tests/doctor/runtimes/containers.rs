@@ -1,6 +1,6 @@
 //! Podman and CRI-O.
 
-use super::{Cure, Fault, File, is_found_and_mended};
+use super::{Cure, fault};
 
 const MAIN: &str = "/etc/containers/registries.conf";
 const OWN: &str = "/etc/containers/registries.conf.d/50-shoal.conf";
@@ -8,17 +8,6 @@ const LATER: &str = "/etc/containers/registries.conf.d/90-site.conf";
 const POLICY: &str = "/etc/containers/policy.json";
 const HUB: &str = "[[registry]]\nlocation = \"docker.io\"\n[[registry.mirror]]\nlocation = \
                    \"127.0.0.1:5020/docker.io\"\ninsecure = true\n";
-
-async fn fault(
-    program: &'static str,
-    check: &'static str,
-    files: &[File],
-    tells: &'static [&'static str],
-    cure: Cure,
-) {
-    let files = Vec::leak(files.to_vec());
-    is_found_and_mended(&Fault { program, files, check, tells, cure }).await;
-}
 
 #[tokio::test]
 async fn a_file_that_is_no_toml() {

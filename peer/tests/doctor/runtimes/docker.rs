@@ -1,6 +1,6 @@
 //! Docker Engine.
 
-use super::{Cure, Fault, File, is_found_and_mended};
+use super::{Cure, File, fault};
 
 const DAEMON: &str = "/etc/docker/daemon.json";
 const HUB: &str = "/etc/docker/certs.d/docker.io/hosts.toml";
@@ -8,17 +8,6 @@ const LAB: &str = "/etc/docker/certs.d/lab.example:5000/hosts.toml";
 const HOSTS: &str = "[host.\"http://127.0.0.1:5020\"]\n  capabilities = [\"pull\", \"resolve\"]\n";
 const GOOD: File = (DAEMON, "{ \"registry-mirrors\": [\"http://127.0.0.1:5020\"] }\n");
 const STORE: File = (DAEMON, "{ \"features\": { \"containerd-snapshotter\": true } }\n");
-
-async fn fault(
-    program: &'static str,
-    check: &'static str,
-    files: &[File],
-    tells: &'static [&'static str],
-    cure: Cure,
-) {
-    let files = Vec::leak(files.to_vec());
-    is_found_and_mended(&Fault { program, files, check, tells, cure }).await;
-}
 
 #[tokio::test]
 async fn a_file_that_is_no_json() {

@@ -57,6 +57,18 @@ pub(crate) async fn is_found_and_mended(fault: &Fault) {
     assert!(matches!(state, State::Well(_)), "{} after {finding:?}: {state:?}", fault.check);
 }
 
+/// The same for a fault whose files are put together by the test.
+pub(crate) async fn fault(
+    program: &'static str,
+    check: &'static str,
+    files: &[File],
+    tells: &'static [&'static str],
+    cure: Cure,
+) {
+    let files = Vec::leak(files.to_vec());
+    is_found_and_mended(&Fault { program, files, check, tells, cure }).await;
+}
+
 /// A host with a runtime and these files.
 pub(crate) fn host(program: &str, files: &[File]) -> Patient {
     let patient = Patient::before_start();
