@@ -29,5 +29,6 @@ pub mod reference;
 pub mod secure;
 pub mod server;
 mod shell;
+mod short_request;
 pub mod store;
 pub mod swarm;

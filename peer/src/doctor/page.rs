@@ -7,11 +7,10 @@ use std::{
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, StatusCode, header};
-use http_body_util::{BodyExt, Empty, Limited};
-use hyper::client::conn::http1;
-use hyper_util::rt::TokioIo;
+use http_body_util::Full;
 use tokio::{net::TcpStream, time::timeout};
-use tokio_util::task::AbortOnDropHandle;
+
+use crate::short_request::{self, ShortRequestError};
 
 /// Longest wait for an answer, which a node of this host has at once.
 const ANSWER_TIMEOUT: Duration = Duration::from_millis(1500);
@@ -105,19 +104,11 @@ impl Page {
             .map_err(|error| PageError::NotHttp { address, reason: error.to_string() })
     }
 
-    async fn ask(
-        &self,
-        stream: TcpStream,
-        method: Method,
-        path: &str,
-    ) -> Result<Answer, Box<dyn std::error::Error + Send + Sync>> {
-        let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
-        let _driver = AbortOnDropHandle::new(tokio::spawn(connection));
+    async fn ask(&self, stream: TcpStream, method: Method, path: &str) -> Result<Answer, ShortRequestError> {
         let request =
             Request::builder().method(method).uri(path).header(header::HOST, self.address.to_string());
-        let answer = sender.send_request(request.body(Empty::<Bytes>::new())?).await?;
-        let (head, body) = answer.into_parts();
-        let body = Limited::new(body, MAX_ANSWER_BYTES).collect().await?;
-        Ok(Answer { status: head.status, headers: head.headers, body: body.to_bytes() })
+        let request = request.body(Full::default())?;
+        let (head, body) = short_request::send(stream, request, MAX_ANSWER_BYTES).await?.into_parts();
+        Ok(Answer { status: head.status, headers: head.headers, body })
     }
 }

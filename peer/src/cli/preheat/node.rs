@@ -4,13 +4,13 @@ use std::{str::FromStr, time::Duration};
 
 use bytes::Bytes;
 use http::{Method, Request, StatusCode, Uri, header};
-use http_body_util::{BodyExt, Full, Limited};
-use hyper::client::conn::http1;
-use hyper_util::rt::TokioIo;
+use http_body_util::Full;
 use tokio::{net::TcpStream, time::timeout};
-use tokio_util::task::AbortOnDropHandle;
 
-use crate::preheat::{JobReport, Request as Order};
+use crate::{
+    preheat::{JobReport, Request as Order},
+    short_request::{self, ShortRequestError},
+};
 
 /// Longest wait for an answer, which the node has at once.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
@@ -94,20 +94,16 @@ impl NodeApi {
         method: Method,
         path: String,
         body: Vec<u8>,
-    ) -> Result<(StatusCode, Bytes), Box<dyn std::error::Error + Send + Sync>> {
+    ) -> Result<(StatusCode, Bytes), ShortRequestError> {
         let stream = TcpStream::connect(&self.authority).await?;
-        let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
-        let _driver = AbortOnDropHandle::new(tokio::spawn(connection));
         let request = Request::builder()
             .method(method)
             .uri(path)
             .header(header::HOST, &self.authority)
             .header(header::CONTENT_TYPE, "application/json")
             .body(Full::new(Bytes::from(body)))?;
-        let answer = sender.send_request(request).await?;
-        let status = answer.status();
-        let body = Limited::new(answer.into_body(), MAX_ANSWER_BYTES).collect().await?;
-        Ok((status, body.to_bytes()))
+        let answer = short_request::send(stream, request, MAX_ANSWER_BYTES).await?;
+        Ok((answer.status(), answer.into_body()))
     }
 
     fn unreachable(&self, reason: String) -> AskError {

@@ -8,11 +8,13 @@ use bytes::{BufMut, Bytes, BytesMut};
 use http::{HeaderMap, Request, header};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::client::conn::http2;
-use hyper_util::rt::TokioExecutor;
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use percent_encoding::percent_decode_str;
+use tokio::net::UnixStream;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::unix::connect;
+use crate::short_request::ShortRequestError;
 
 /// An answer has the name of an image.
 const MAX_ANSWER_BYTES: usize = 64 * 1024;
@@ -47,11 +49,11 @@ impl Cri {
 
     async fn exchange(
         &self,
-        stream: hyper_util::rt::TokioIo<tokio::net::UnixStream>,
+        stream: UnixStream,
         method: &str,
         image: &str,
-    ) -> Result<Result<(), String>, Box<dyn std::error::Error + Send + Sync>> {
-        let (mut sender, connection) = http2::handshake(TokioExecutor::new(), stream).await?;
+    ) -> Result<Result<(), String>, ShortRequestError> {
+        let (mut sender, connection) = http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await?;
         let _driver = AbortOnDropHandle::new(tokio::spawn(connection));
         let request = Request::post(format!("http://localhost/runtime.v1.ImageService/{method}"))
             .header(header::CONTENT_TYPE, "application/grpc")

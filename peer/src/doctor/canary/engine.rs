@@ -4,15 +4,15 @@ use std::path::PathBuf;
 
 use bytes::Bytes;
 use http::{Method, Request, StatusCode, header};
-use http_body_util::{BodyExt, Empty, Limited};
-use hyper::client::conn::http1;
-use hyper_util::rt::TokioIo;
+use http_body_util::Full;
 use serde_json::Value;
 use tokio::net::UnixStream;
-use tokio_util::task::AbortOnDropHandle;
 
-use super::unix::connect;
-use crate::doctor::Context;
+use super::unix::{connect, first_of};
+use crate::{
+    doctor::Context,
+    short_request::{self, ShortRequestError},
+};
 
 /// The progress of a pull of three tiny files.
 const MAX_ANSWER_BYTES: usize = 256 * 1024;
@@ -28,8 +28,7 @@ pub(in crate::doctor) struct Engine {
 impl Engine {
     /// The one of this host, if it runs.
     pub(in crate::doctor) fn of(context: &Context) -> Option<Self> {
-        let sockets = SOCKETS.map(|path| context.on_disk(path));
-        sockets.into_iter().find(|socket| socket.exists()).map(|socket| Self { socket })
+        first_of(context, &SOCKETS).map(|socket| Self { socket })
     }
 
     /// Pulls an image.
@@ -71,14 +70,11 @@ impl Engine {
 }
 
 async fn exchange(
-    stream: TokioIo<UnixStream>,
+    stream: UnixStream,
     method: Method,
     path: &str,
-) -> Result<(StatusCode, Bytes), Box<dyn std::error::Error + Send + Sync>> {
-    let (mut sender, connection) = http1::handshake(stream).await?;
-    let _driver = AbortOnDropHandle::new(tokio::spawn(connection));
+) -> Result<(StatusCode, Bytes), ShortRequestError> {
     let request = Request::builder().method(method).uri(path).header(header::HOST, "docker");
-    let (head, body) = sender.send_request(request.body(Empty::<Bytes>::new())?).await?.into_parts();
-    let body = Limited::new(body, MAX_ANSWER_BYTES).collect().await?;
-    Ok((head.status, body.to_bytes()))
+    let answer = short_request::send(stream, request.body(Full::default())?, MAX_ANSWER_BYTES).await?;
+    Ok((answer.status(), answer.into_body()))
 }

@@ -9,7 +9,7 @@ mod flight;
 mod podman;
 mod unix;
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use futures::future::BoxFuture;
 
@@ -104,7 +104,7 @@ fn containers(context: Arc<Context>) -> BoxFuture<'static, Outcome> {
             return Outcome::skipped("no entry for a whole registry names the mirror");
         };
         let podman = || runtimes::find_program(context.root(), "podman").map(podman::Podman::new);
-        let client = match first_socket(&context, &SOCKETS) {
+        let client = match unix::first_of(&context, &SOCKETS) {
             Some(socket) => Client::Cri(cri::Cri::new(socket)),
             None => match podman() {
                 Some(podman) => Client::Podman(podman),
@@ -113,8 +113,4 @@ fn containers(context: Arc<Context>) -> BoxFuture<'static, Outcome> {
         };
         flight::fly(&context, &client, &place, runtimes::CONTAINERS).await
     })
-}
-
-fn first_socket(context: &Context, paths: &[&str]) -> Option<PathBuf> {
-    paths.iter().map(|path| context.on_disk(path)).find(|path| path.exists())
 }
