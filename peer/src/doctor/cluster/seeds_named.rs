@@ -44,10 +44,7 @@ async fn probe(context: Arc<Context>) -> Outcome {
 
 /// What the running node is; before a start, what its key allows.
 async fn can_be_seed(context: &Context) -> bool {
-    let running = match context.is_pre() {
-        true => None,
-        false => Status::of(context).await.as_ref().as_ref().ok().and_then(|status| status.role),
-    };
+    let running = Status::running(context, |status| status.role).await;
     let key = || ClusterKey::parse(&key_read::text(context).unwrap_or_default());
     running.map_or_else(|| key().is_ok_and(|key| key_kind::makes_seeds(&key)), |role| role == Role::Seed)
 }

@@ -21,10 +21,7 @@ pub(super) const CHECK: Check = Check {
 };
 
 async fn probe(context: Arc<Context>) -> Outcome {
-    let pid = match context.is_pre() {
-        true => None,
-        false => Status::of(&context).await.as_ref().as_ref().ok().and_then(|status| status.pid),
-    };
+    let pid = Status::running(&context, |status| status.pid).await;
     let (whose, path) = match pid {
         Some(pid) => (format!("the node (process {pid})"), format!("/proc/{pid}/limits")),
         None => ("a program started from here".to_owned(), "/proc/self/limits".to_owned()),

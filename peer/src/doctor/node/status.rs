@@ -35,6 +35,17 @@ impl Status {
         context.once(ask).await
     }
 
+    /// Something that the running node says of itself; nothing before a start, and where no node answers.
+    pub(in crate::doctor) async fn running<T>(
+        context: &Context,
+        part: impl FnOnce(&Self) -> Option<T>,
+    ) -> Option<T> {
+        if context.is_pre() {
+            return None;
+        }
+        Self::of(context).await.as_ref().as_ref().ok().and_then(part)
+    }
+
     /// The unit that the node most likely runs as: the one of its role.
     pub(in crate::doctor) async fn unit(context: &Context) -> &'static str {
         let role = Self::of(context).await.as_ref().as_ref().ok().and_then(|status| status.role);

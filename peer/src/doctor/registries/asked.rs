@@ -41,11 +41,7 @@ pub(super) async fn all(context: &Arc<Context>) -> Result<Arc<Vec<Asked>>, Outco
 
 /// Only seeds ask registries. Before a start, somebody who names registries means this node to be one.
 pub(super) async fn applies(context: &Context) -> Result<(), Outcome> {
-    let role = match context.is_pre() {
-        true => None,
-        false => Status::of(context).await.as_ref().as_ref().ok().and_then(|status| status.role),
-    };
-    match role {
+    match Status::running(context, |status| status.role).await {
         Some(Role::Seed) => Ok(()),
         Some(Role::Peer) => Err(Outcome::skipped("seeds ask registries, and this node is a peer")),
         None if context.names_registries() => Ok(()),
