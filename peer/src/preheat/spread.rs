@@ -1,8 +1,8 @@
 //! Which nodes an order is for.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use shoal_protocol::ownership;
+use shoal_protocol::{identity::NodeId, ownership};
 
 use super::fleet::Member;
 
@@ -73,10 +73,11 @@ impl Spread {
         if count > MAX_NODES {
             return Err(SpreadError::TooMany(count));
         }
-        let ids: Vec<_> = fitting.iter().map(|member| member.node).collect();
-        let ranked = ownership::owners(format!("preheat {key}").as_bytes(), &ids).into_iter();
-        let named = ranked.filter_map(|node| fitting.iter().find(|member| member.node == node));
-        Ok(Chosen { candidates: named.map(|member| (*member).clone()).collect(), count })
+        let by_id: BTreeMap<NodeId, &Member> = fitting.iter().map(|member| (member.node, *member)).collect();
+        let ids: Vec<NodeId> = fitting.iter().map(|member| member.node).collect();
+        let ranked = ownership::owners(format!("preheat {key}").as_bytes(), &ids);
+        let candidates = ranked.iter().filter_map(|node| by_id.get(node)).map(|member| (*member).clone());
+        Ok(Chosen { candidates: candidates.collect(), count })
     }
 }
 
@@ -92,8 +93,6 @@ fn place(zone: Option<&String>) -> String {
 
 #[cfg(test)]
 mod tests {
-    use shoal_protocol::identity::NodeId;
-
     use super::*;
 
     fn members(count: u8) -> Vec<Member> {
