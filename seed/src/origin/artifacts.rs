@@ -4,15 +4,13 @@ use bytes::Bytes;
 use futures::StreamExt as _;
 use http::Method;
 use shoal_protocol::{
-    bounds::MAX_MANIFEST_BYTES,
     digest::Digest,
+    listing::{ListQuery, Listing},
     reference::{ImageName, Tag},
 };
 
-use super::{Ask, BlobRange, Manifest, OriginError, Origins, body, manifest_ask, stated_digest};
+use super::{BlobRange, Manifest, OriginError, Origins, manifest_ask, stated_digest};
 use crate::metrics::Kind;
-
-const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 
 impl Origins {
     /// The manifest that `tag` stands for now.
@@ -26,19 +24,9 @@ impl Origins {
 
     /// The index of what refers to `subject`: its first page.
     pub(crate) async fn referrers(&self, image: &ImageName, subject: &Digest) -> Result<Bytes, OriginError> {
-        let registry = self.registry(&image.registry)?;
-        let ask = Ask {
-            kind: Kind::Signature,
-            method: Method::GET,
-            repository: &image.repository,
-            item: format!("referrers/{subject}"),
-            query: "",
-            accept: Some(INDEX),
-            range: None,
-            avoid: None,
-        };
-        let answer = registry.ask(&ask).await?.success()?;
-        body::read_bounded(answer.response, &answer.url, MAX_MANIFEST_BYTES).await
+        let listing = Listing::Referrers(*subject);
+        let answered = self.list_for(Kind::Signature, image, &listing, &ListQuery::default()).await?;
+        Ok(answered.document)
     }
 
     /// A blob of at most `max_bytes`, whole and checked.

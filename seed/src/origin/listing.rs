@@ -31,6 +31,16 @@ pub struct ListPage {
     pub next: Option<ListQuery>,
 }
 
+/// A successful answer, not looked at yet.
+pub(super) struct Answered {
+    headers: HeaderMap,
+    /// Where it came from in the end.
+    asked: Url,
+    /// The question, as it may be shown.
+    url: PublicUrl,
+    pub(super) document: Bytes,
+}
+
 #[derive(Deserialize)]
 struct TagsDocument {
     #[serde(rename = "tags")]
@@ -59,9 +69,31 @@ impl Origins {
         listing: &Listing,
         query: &ListQuery,
     ) -> Result<ListPage, OriginError> {
+        let Answered { headers, asked, url, document } =
+            self.list_for(Kind::List, image, listing, query).await?;
+        match listing {
+            Listing::Tags => check_tags(&document, &url)?,
+            Listing::Referrers(_) => check_referrers(&headers, &document, &url)?,
+        }
+        Ok(ListPage {
+            document,
+            filters: filters(&headers),
+            next: next(&headers, &asked, listing, query)
+                .map_err(|what| OriginError::refused(&url, what.to_owned()))?,
+        })
+    }
+
+    /// What the origin answers, whatever that is; counted as a question of that `kind`.
+    pub(super) async fn list_for(
+        &self,
+        kind: Kind,
+        image: &ImageName,
+        listing: &Listing,
+        query: &ListQuery,
+    ) -> Result<Answered, OriginError> {
         let registry = self.registry(&image.registry)?;
         let ask = Ask {
-            kind: Kind::List,
+            kind,
             method: Method::GET,
             repository: &image.repository,
             item: listing.to_string(),
@@ -78,16 +110,7 @@ impl Origins {
         let (headers, asked) = (response.headers().clone(), response.url().clone());
         let document = body::read_bounded(response, &url, MAX_MANIFEST_BYTES).await?;
         self.metrics.bytes_of(&registry.label).inc_by(document.len() as u64);
-        match listing {
-            Listing::Tags => check_tags(&document, &url)?,
-            Listing::Referrers(_) => check_referrers(&headers, &document, &url)?,
-        }
-        Ok(ListPage {
-            document,
-            filters: filters(&headers),
-            next: next(&headers, &asked, listing, query)
-                .map_err(|what| OriginError::refused(&url, what.to_owned()))?,
-        })
+        Ok(Answered { headers, asked, url, document })
     }
 }
 
