@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use shoal_protocol::digest::{Algorithm, Digest};
 
 use super::Part;
+use crate::architecture;
 
 const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 const CONFIG: &str = "application/vnd.oci.image.config.v1+json";
@@ -56,24 +57,12 @@ fn layer(tag: &str) -> io::Result<Vec<u8>> {
 
 fn config(tag: &str, layer: &Digest) -> Value {
     json!({
-        "architecture": architecture(),
+        "architecture": architecture::of_this_machine(),
         "os": env::consts::OS,
         "config": { "Labels": { "shoal.canary": tag } },
         "rootfs": { "type": "layers", "diff_ids": [layer.to_string()] },
         "history": [{ "created_by": "shoal doctor" }],
     })
-}
-
-/// This host's, as images call it.
-fn architecture() -> &'static str {
-    match env::consts::ARCH {
-        "x86_64" => "amd64",
-        "x86" => "386",
-        "aarch64" => "arm64",
-        "powerpc64" => "ppc64le",
-        "loongarch64" => "loong64",
-        other => other,
-    }
 }
 
 fn part(media_type: &'static str, bytes: Vec<u8>) -> Part {

@@ -15,6 +15,7 @@ use super::{
     hashing::Hashing,
     origin::{Origin, Part},
 };
+use crate::architecture;
 
 /// Name of the repository that an image is said to be in.
 pub(super) const REPOSITORY: &str = "demo/image";
@@ -137,7 +138,7 @@ fn put(folder: &Path, media_type: &'static str, document: &serde_json::Value) ->
 fn config_json(diff_ids: &[&Digest]) -> serde_json::Value {
     let diff_ids: Vec<String> = diff_ids.iter().map(ToString::to_string).collect();
     json!({
-        "architecture": oci_architecture(),
+        "architecture": architecture::of_this_machine(),
         "os": "linux",
         "config": {},
         "rootfs": { "type": "layers", "diff_ids": diff_ids },
@@ -155,15 +156,6 @@ fn manifest_json(config: &Part, layers: &[Part]) -> serde_json::Value {
 
 fn descriptor_json(part: &Part) -> serde_json::Value {
     json!({ "mediaType": part.media_type, "digest": part.digest.to_string(), "size": part.len_bytes })
-}
-
-/// This machine's architecture in OCI's words.
-pub(super) fn oci_architecture() -> &'static str {
-    match std::env::consts::ARCH {
-        "x86_64" => "amd64",
-        "aarch64" => "arm64",
-        other => other,
-    }
 }
 
 #[cfg(test)]

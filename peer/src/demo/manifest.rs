@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use shoal_protocol::digest::Digest;
 
-use super::image::oci_architecture;
+use crate::architecture;
 
 /// A manifest or an index, as far as it matters here.
 pub(super) enum Document {
@@ -56,7 +56,7 @@ impl Document {
             }
             return Ok(Self::Manifest(blobs));
         }
-        let architecture = oci_architecture();
+        let architecture = architecture::of_this_machine();
         let is_ours =
             |platform: &RawPlatform| platform.os == "linux" && platform.architecture == architecture;
         let ours = raw.manifests.iter().find(|entry| entry.platform.as_ref().is_some_and(is_ours));

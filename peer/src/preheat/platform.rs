@@ -1,8 +1,8 @@
 //! Platforms: what an image was built for, and what of it is wanted.
 
-use std::{env::consts, fmt, str::FromStr};
+use std::{fmt, str::FromStr};
 
-use crate::document::EntryPlatform;
+use crate::{architecture, document::EntryPlatform};
 
 /// An operating system and a processor, in the words of OCI: `linux/amd64`, `linux/arm/v7`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,7 +54,7 @@ impl Platform {
     fn of_this_machine() -> Self {
         Self {
             os: "linux".to_owned(),
-            architecture: oci_architecture(consts::ARCH).to_owned(),
+            architecture: architecture::of_this_machine().to_owned(),
             variant: None,
         }
     }
@@ -100,7 +100,11 @@ impl FromStr for Platform {
             [os, architecture, variant] => (os, architecture, Some(variant.to_owned())),
             _ => return Err(PlatformError(text.to_owned())),
         };
-        Ok(Self { os: os.to_owned(), architecture: oci_architecture(architecture).to_owned(), variant })
+        Ok(Self {
+            os: os.to_owned(),
+            architecture: architecture::in_images(architecture).to_owned(),
+            variant,
+        })
     }
 }
 
@@ -118,15 +122,6 @@ impl fmt::Display for Platform {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}", self.os, self.architecture)?;
         self.variant.iter().try_for_each(|variant| write!(f, "/{variant}"))
-    }
-}
-
-/// The architecture in OCI's words.
-fn oci_architecture(name: &str) -> &str {
-    match name {
-        "x86_64" => "amd64",
-        "aarch64" => "arm64",
-        other => other,
     }
 }
 
