@@ -2,6 +2,7 @@
 
 pub mod access;
 pub mod admin;
+mod architecture;
 pub mod buffers;
 pub mod canary;
 pub mod cli;

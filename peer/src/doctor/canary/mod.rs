@@ -17,7 +17,7 @@ pub(super) use self::engine::Engine;
 use self::flight::Client;
 use super::{
     Category, Check, Context, Needs, Outcome, Severity,
-    runtimes::{self, ContainerdFound, ContainersFound, DockerFound},
+    runtimes::{self, Containerd, Containers, Docker, Found, found},
 };
 
 pub(super) const CHECKS: &[Check] = &[CONTAINERD, DOCKER, CONTAINERS];
@@ -64,8 +64,8 @@ const CONTAINERS: Check = Check {
 
 fn containerd(context: Arc<Context>) -> BoxFuture<'static, Outcome> {
     Box::pin(async move {
-        let found = context.once(|| ContainerdFound::look(&context)).await;
-        let ContainerdFound::Here(containerd) = &*found else {
+        let found = found::<Containerd>(&context).await;
+        let Found::Here(containerd) = &*found else {
             return Outcome::skipped("containerd does not pull for Kubernetes here");
         };
         let socket = context.root().on_disk(&containerd.socket());
@@ -81,8 +81,8 @@ fn containerd(context: Arc<Context>) -> BoxFuture<'static, Outcome> {
 
 fn docker(context: Arc<Context>) -> BoxFuture<'static, Outcome> {
     Box::pin(async move {
-        let found = context.once(|| DockerFound::look(&context)).await;
-        let DockerFound::Here(docker) = &*found else {
+        let found = found::<Docker>(&context).await;
+        let Found::Here(docker) = &*found else {
             return Outcome::skipped("Docker is not on this host");
         };
         let Some(engine) = Engine::of(&context) else { return Outcome::skipped("Docker does not run") };
@@ -96,8 +96,8 @@ fn docker(context: Arc<Context>) -> BoxFuture<'static, Outcome> {
 fn containers(context: Arc<Context>) -> BoxFuture<'static, Outcome> {
     const SOCKETS: [&str; 2] = ["/run/crio/crio.sock", "/var/run/crio/crio.sock"];
     Box::pin(async move {
-        let found = context.once(|| ContainersFound::look(&context)).await;
-        let ContainersFound::Here(containers) = &*found else {
+        let found = found::<Containers>(&context).await;
+        let Found::Here(containers) = &*found else {
             return Outcome::skipped("neither Podman nor CRI-O is on this host");
         };
         let Some(place) = containers.canary_place() else {

@@ -7,6 +7,7 @@ mod at;
 mod containerd;
 mod containers;
 mod docker;
+mod found;
 mod hosts_faults;
 mod hosts_file;
 mod process;
@@ -17,9 +18,10 @@ mod unit;
 mod version;
 
 pub(super) use self::{
-    containerd::{CHECKS as CONTAINERD, Found as ContainerdFound},
-    containers::{CHECKS as CONTAINERS, Found as ContainersFound},
-    docker::{CHECKS as DOCKER, Found as DockerFound},
+    containerd::{CHECKS as CONTAINERD, Containerd},
+    containers::{CHECKS as CONTAINERS, Containers},
+    docker::{CHECKS as DOCKER, Docker},
+    found::{Found, found},
     version::find_program,
 };
 use super::{Category, Check, Needs, Outcome, QUICK, Severity};

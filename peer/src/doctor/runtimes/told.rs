@@ -2,13 +2,16 @@
 //!
 //! Who pulls with one runtime may have others as tools.
 
-use std::sync::Arc;
-
-use super::{containerd, containers, docker};
+use super::{
+    containerd::Containerd,
+    containers::Containers,
+    docker::Docker,
+    found::{Files, Found, found},
+};
 use crate::doctor::{Context, Outcome};
 
 /// `outcome`, unless it is about a runtime without the mirror on a host where another one has it.
-pub(super) async fn unless_others_are_told(context: &Arc<Context>, outcome: Outcome) -> Outcome {
+pub(super) async fn unless_others_are_told(context: &Context, outcome: Outcome) -> Outcome {
     if !matches!(outcome, Outcome::Wrong(_)) {
         return outcome;
     }
@@ -18,22 +21,15 @@ pub(super) async fn unless_others_are_told(context: &Arc<Context>, outcome: Outc
     }
 }
 
-async fn told(context: &Arc<Context>) -> Vec<&'static str> {
-    let mut told = Vec::new();
-    if let containerd::Found::Here(found) = &*context.once(|| containerd::Found::look(context)).await
-        && found.is_told()
-    {
-        told.push("containerd");
-    }
-    if let docker::Found::Here(found) = &*context.once(|| docker::Found::look(context)).await
-        && found.is_told()
-    {
-        told.push("Docker");
-    }
-    if let containers::Found::Here(found) = &*context.once(|| containers::Found::look(context)).await
-        && found.is_told()
-    {
-        told.push("Podman or CRI-O");
-    }
-    told
+async fn told(context: &Context) -> Vec<&'static str> {
+    let told = [
+        (is_told::<Containerd>(context).await, "containerd"),
+        (is_told::<Docker>(context).await, "Docker"),
+        (is_told::<Containers>(context).await, "Podman or CRI-O"),
+    ];
+    told.into_iter().filter_map(|(is_told, name)| is_told.then_some(name)).collect()
+}
+
+async fn is_told<R: Files>(context: &Context) -> bool {
+    matches!(&*found::<R>(context).await, Found::Here(runtime) if runtime.is_told())
 }

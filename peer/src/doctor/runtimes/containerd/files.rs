@@ -144,11 +144,6 @@ impl Containerd {
         in_files.chain(self.lists().into_iter().flat_map(|(_, _, endpoints)| endpoints))
     }
 
-    /// Whether some file names the mirror, even one that is not read.
-    pub(in crate::doctor::runtimes) fn is_told(&self) -> bool {
-        self.addresses().any(|address| self.site.mirror.relation(address) == Relation::Mirror)
-    }
-
     /// Whether the plugin that pulls for Kubernetes is off.
     pub(super) fn is_without_cri(&self) -> bool {
         let lists =

@@ -1,17 +1,19 @@
 //! Which files name the mirror, and whether they are the ones that containerd reads.
 
-use std::sync::Arc;
-
-use super::{Containerd, ID, examine};
+use super::{Containerd, ID};
 use crate::{
     configure::{
         Runtime,
         reading::{DEFAULT_FOLDER, FOLDER},
     },
     doctor::{
-        Check, Context, Finding, Outcome, Severity,
+        Check, Finding, Severity,
         runtimes::{
-            RUNTIME, at::Relation, hosts_file::HostsFile, told::unless_others_are_told, version::Version,
+            RUNTIME,
+            at::Relation,
+            found::{Files as _, examine, examine_told},
+            hosts_file::HostsFile,
+            version::Version,
         },
     },
 };
@@ -29,7 +31,7 @@ pub(super) const MIRROR: Check = Check {
     title: "containerd is told of the mirror",
     why: "Without it each pull goes straight to the registry, and Shoal has nothing to do here.",
     mend: "Point containerd at Shoal.",
-    probe: |context| Box::pin(told(context)),
+    probe: |context| examine_told(context, mirror),
     ..BASE
 };
 
@@ -79,11 +81,6 @@ pub(super) const FOLDER_NAME: Check = Check {
     probe: |context| examine(context, folder_name, "the names are those of images"),
     ..BASE
 };
-
-async fn told(context: Arc<Context>) -> Outcome {
-    let outcome = examine(Arc::clone(&context), mirror, "its files name the mirror").await;
-    unless_others_are_told(&context, outcome).await
-}
 
 fn mirror(containerd: &Containerd) -> Vec<Finding> {
     let files = || containerd.read.iter().chain(&containerd.unread);

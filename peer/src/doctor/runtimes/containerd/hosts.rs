@@ -1,11 +1,13 @@
 //! The `hosts.toml` files that containerd reads: whether they send pulls to the mirror, and on to the registry.
 
-use super::{Containerd, ID, examine};
+use super::{Containerd, ID};
 use crate::{
     configure::Runtime,
     doctor::{
         Check, Finding, Severity,
-        runtimes::{RUNTIME, at::Relation, hosts_faults, hosts_file::HostsFile, version::Version},
+        runtimes::{
+            RUNTIME, at::Relation, found::examine, hosts_faults, hosts_file::HostsFile, version::Version,
+        },
     },
 };
 
@@ -16,7 +18,9 @@ pub(super) const BROKEN: Check = Check {
     title: "every hosts.toml can be read",
     why: "containerd goes on without a file that it can't read, so the pull goes past the mirror.",
     mend: "Correct the line that the finding names; it counts from the next pull on.",
-    probe: |context| examine(context, |found| hosts_faults::broken(&found.read), "every file can be read"),
+    probe: |context| {
+        examine(context, |found: &Containerd| hosts_faults::broken(&found.read), "every file can be read")
+    },
     ..BASE
 };
 
@@ -46,7 +50,7 @@ pub(super) const CAPABILITIES: Check = Check {
     probe: |context| {
         examine(
             context,
-            |found| hosts_faults::capabilities(&found.read, &found.site),
+            |found: &Containerd| hosts_faults::capabilities(&found.read, &found.site),
             "it has `pull` and `resolve`",
         )
     },
@@ -61,7 +65,7 @@ pub(super) const PATH: Check = Check {
     probe: |context| {
         examine(
             context,
-            |found| hosts_faults::path(&found.read, &found.site),
+            |found: &Containerd| hosts_faults::path(&found.read, &found.site),
             "the path is that of a registry",
         )
     },
@@ -74,7 +78,11 @@ pub(super) const SCHEME: Check = Check {
     why: "The mirror speaks no TLS: every handshake fails, whatever skip_verify says, and pulls go on to the registry.",
     mend: "Write http:// before the mirror's address.",
     probe: |context| {
-        examine(context, |found| hosts_faults::scheme(&found.read, &found.site), "it is asked by plain HTTP")
+        examine(
+            context,
+            |found: &Containerd| hosts_faults::scheme(&found.read, &found.site),
+            "it is asked by plain HTTP",
+        )
     },
     ..BASE
 };
@@ -87,7 +95,7 @@ pub(super) const LOOP: Check = Check {
     probe: |context| {
         examine(
             context,
-            |found| hosts_faults::goes_round(&found.read, &found.site),
+            |found: &Containerd| hosts_faults::goes_round(&found.read, &found.site),
             "it goes on to the registry",
         )
     },
@@ -101,7 +109,11 @@ pub(super) const ORDER: Check = Check {
     why: "Hosts are asked in the order of the file, so Shoal only sees what the others lack.",
     mend: "Put the mirror before the other hosts.",
     probe: |context| {
-        examine(context, |found| hosts_faults::order(&found.read, &found.site), "it is asked first")
+        examine(
+            context,
+            |found: &Containerd| hosts_faults::order(&found.read, &found.site),
+            "it is asked first",
+        )
     },
     ..BASE
 };

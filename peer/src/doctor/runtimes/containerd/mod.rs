@@ -9,13 +9,19 @@ mod hosts;
 mod service;
 mod settings;
 
-use std::{path::Path, sync::Arc};
-
-use futures::future::BoxFuture;
+use std::path::Path;
 
 pub(in crate::doctor) use self::files::Containerd;
 use self::files::SECTIONS;
-use super::{RUNTIME, docker, hosts_file::said, site::Site, version};
+use super::{
+    RUNTIME,
+    at::Relation,
+    docker,
+    found::{Files, Found, found},
+    hosts_file::said,
+    site::Site,
+    version,
+};
 use crate::{
     configure::reading::CONTAINERD_CONFIG,
     doctor::{Check, Context, Finding, Outcome},
@@ -57,7 +63,7 @@ const CONFIG: Check = Check {
     mend: "Correct the line that the finding names.",
     probe: |context| {
         Box::pin(async move {
-            match &*context.once(|| Found::look(&context)).await {
+            match &*found::<Containerd>(&context).await {
                 Found::Absent(reason) => Outcome::skipped(*reason),
                 Found::Unreadable(what) => Outcome::wrong(
                     Finding::new(what.clone(), "Correct that, then let containerd read it.")
@@ -70,46 +76,26 @@ const CONFIG: Check = Check {
     ..RUNTIME
 };
 
-/// What a look at this host finds of containerd.
-pub(in crate::doctor) enum Found {
-    /// It does not pull images here, and why.
-    Absent(&'static str),
-    /// Its files can't be understood.
-    Unreadable(String),
-    /// All that the checks look at.
-    Here(Box<Containerd>),
-}
+impl Files for Containerd {
+    const UNREADABLE: &'static str = "containerd's configuration can't be read";
 
-impl Found {
-    pub(in crate::doctor) async fn look(context: &Context) -> Self {
+    async fn look(context: &Context) -> Found<Self> {
         let root = context.root();
         let program = version::find_program(root, "containerd");
         if program.is_none() && !root.on_disk(Path::new(CONTAINERD_CONFIG)).exists() {
-            return Self::Absent("containerd is not on this host");
+            return Found::Absent("containerd is not on this host");
         }
         let version = version::ask(root, &["containerd"]).await;
-        match Containerd::load(&Site::of(context), version) {
+        match Self::load(&Site::of(context), version) {
             Ok(containerd) if containerd.is_without_cri() && docker::is_here(root) => {
-                Self::Absent("containerd serves Docker here, which has checks of its own")
+                Found::Absent("containerd serves Docker here, which has checks of its own")
             }
-            Ok(containerd) => Self::Here(Box::new(containerd)),
-            Err(error) => Self::Unreadable(said(&error)),
+            Ok(containerd) => Found::Here(Box::new(containerd)),
+            Err(error) => Found::Unreadable(said(&error)),
         }
     }
-}
 
-/// A check that looks at containerd's files and finds what is wrong with them.
-fn examine(
-    context: Arc<Context>,
-    find: fn(&Containerd) -> Vec<Finding>,
-    well: &'static str,
-) -> BoxFuture<'static, Outcome> {
-    Box::pin(async move {
-        match &*context.once(|| Found::look(&context)).await {
-            Found::Absent(reason) => Outcome::skipped(*reason),
-            // The check that this one builds on says so.
-            Found::Unreadable(_) => Outcome::skipped("containerd's configuration can't be read"),
-            Found::Here(containerd) => Outcome::of(find(containerd), well),
-        }
-    })
+    fn is_told(&self) -> bool {
+        self.addresses().any(|address| self.site.mirror.relation(address) == Relation::Mirror)
+    }
 }

@@ -1,9 +1,9 @@
 //! What is around containerd: its environment, and whether it has read its files.
 
-use super::{Containerd, ID, examine};
+use super::{Containerd, ID};
 use crate::doctor::{
     Check, Finding, Severity,
-    runtimes::{RUNTIME, at::Relation, proxy::proxy_for},
+    runtimes::{RUNTIME, at::Relation, found::examine, proxy::proxy_for},
 };
 
 const BASE: Check = Check { depends_on: &[ID], ..RUNTIME };

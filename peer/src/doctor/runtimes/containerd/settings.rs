@@ -2,7 +2,7 @@
 
 use toml_edit::{Item, TableLike};
 
-use super::{Containerd, ID, SECTIONS, examine};
+use super::{Containerd, ID, SECTIONS};
 use crate::{
     configure::{
         Runtime,
@@ -10,7 +10,7 @@ use crate::{
     },
     doctor::{
         Check, Finding, Severity,
-        runtimes::{RUNTIME, version::Version},
+        runtimes::{RUNTIME, found::examine, version::Version},
     },
 };
 

@@ -1,11 +1,11 @@
 //! The entries of `registries.conf`: whether each sends its pulls to the mirror, and for the right registry.
 
-use super::{Containers, ID, examine};
+use super::{Containers, ID};
 use crate::{
     configure::reading::{Entry, Fields},
     doctor::{
         Check, Finding, Severity,
-        runtimes::{RUNTIME, at::Relation},
+        runtimes::{RUNTIME, at::Relation, found::examine},
     },
 };
 

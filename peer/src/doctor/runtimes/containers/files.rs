@@ -1,18 +1,21 @@
 //! Whether these files are taken at all, and whether the policy lets images through.
 
-use std::{path::Path, sync::Arc};
+use std::path::Path;
 
 use serde_json::Value;
 
-use super::{Containers, ID, POLICY, examine};
+use super::{Containers, ID, POLICY};
 use crate::{
     configure::{
         ConfigureError,
         reading::{REGISTRIES_FILES, View, parse},
     },
     doctor::{
-        Check, Context, Finding, Outcome,
-        runtimes::{RUNTIME, told::unless_others_are_told},
+        Check, Finding,
+        runtimes::{
+            RUNTIME,
+            found::{Files as _, examine, examine_told},
+        },
     },
 };
 
@@ -23,7 +26,7 @@ pub(super) const MIRROR: Check = Check {
     title: "Podman or CRI-O is told of the mirror",
     why: "Without it each pull goes straight to the registry, and Shoal has nothing to do here.",
     mend: "Point it at Shoal.",
-    probe: |context| Box::pin(told(context)),
+    probe: |context| examine_told(context, mirror),
     ..BASE
 };
 
@@ -44,11 +47,6 @@ pub(super) const POLICY_CHECK: Check = Check {
     probe: |context| examine(context, policy, "the policy lets images through"),
     ..BASE
 };
-
-async fn told(context: Arc<Context>) -> Outcome {
-    let outcome = examine(Arc::clone(&context), mirror, "its files name the mirror").await;
-    unless_others_are_told(&context, outcome).await
-}
 
 fn mirror(containers: &Containers) -> Vec<Finding> {
     if containers.is_told() || !containers.wrong_ports().is_empty() {

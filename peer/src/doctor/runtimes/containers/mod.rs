@@ -3,11 +3,16 @@
 mod entries;
 mod files;
 
-use std::{path::Path, sync::Arc};
+use std::path::Path;
 
-use futures::future::BoxFuture;
-
-use super::{RUNTIME, at::Relation, hosts_file::said, site::Site, version};
+use super::{
+    RUNTIME,
+    at::Relation,
+    found::{Files, Found, found},
+    hosts_file::said,
+    site::Site,
+    version,
+};
 use crate::{
     configure::{
         ConfigureError,
@@ -35,7 +40,6 @@ const ID: &str = "containers-config";
 const PROGRAMS: [&str; 2] = ["podman", "crio"];
 /// Which images may be used.
 const POLICY: &str = "/etc/containers/policy.json";
-const NOT_HERE: &str = "neither Podman nor CRI-O is on this host";
 
 const CONFIG: Check = Check {
     id: ID,
@@ -44,8 +48,8 @@ const CONFIG: Check = Check {
     mend: "Correct the line that the finding names.",
     probe: |context| {
         Box::pin(async move {
-            match &*context.once(|| Found::look(&context)).await {
-                Found::Absent => Outcome::skipped(NOT_HERE),
+            match &*found::<Containers>(&context).await {
+                Found::Absent(reason) => Outcome::skipped(*reason),
                 Found::Unreadable(what) => Outcome::wrong(Finding::new(
                     what.clone(),
                     "Correct that; it counts from the next pull on.",
@@ -59,16 +63,6 @@ const CONFIG: Check = Check {
     ..RUNTIME
 };
 
-/// What a look at this host finds of Podman and CRI-O.
-pub(in crate::doctor) enum Found {
-    /// They are not here.
-    Absent,
-    /// Their files can't be understood.
-    Unreadable(String),
-    /// All that the checks look at.
-    Here(Box<Containers>),
-}
-
 /// What the files of Podman and CRI-O say.
 pub(in crate::doctor) struct Containers {
     site: Site,
@@ -81,17 +75,25 @@ pub(in crate::doctor) struct Containers {
     policy: Option<String>,
 }
 
-impl Found {
-    pub(in crate::doctor) async fn look(context: &Context) -> Self {
+impl Files for Containers {
+    const UNREADABLE: &'static str = "registries.conf can't be read";
+
+    async fn look(context: &Context) -> Found<Self> {
         let root = context.root();
         let Some(program) = PROGRAMS.into_iter().find(|name| version::find_program(root, name).is_some())
         else {
-            return Self::Absent;
+            return Found::Absent("neither Podman nor CRI-O is on this host");
         };
-        match Containers::load(&Site::of(context), program) {
-            Ok(containers) => Self::Here(Box::new(containers)),
-            Err(error) => Self::Unreadable(said(&error)),
+        match Self::load(&Site::of(context), program) {
+            Ok(containers) => Found::Here(Box::new(containers)),
+            Err(error) => Found::Unreadable(said(&error)),
         }
+    }
+
+    /// Even in an entry that does not count.
+    fn is_told(&self) -> bool {
+        self.with_mirror().next().is_some()
+            || self.entries.replaced.iter().any(|entry| self.mirror_in(entry).is_some())
     }
 }
 
@@ -134,26 +136,4 @@ impl Containers {
         let mut prefixes = self.with_mirror().map(|(entry, _)| entry.prefix.clone());
         prefixes.find(|prefix| !prefix.starts_with('*'))
     }
-
-    /// Whether some file names the mirror, even in an entry that does not count.
-    pub(super) fn is_told(&self) -> bool {
-        self.with_mirror().next().is_some()
-            || self.entries.replaced.iter().any(|entry| self.mirror_in(entry).is_some())
-    }
-}
-
-/// A check that looks at these files and finds what is wrong with them.
-fn examine(
-    context: Arc<Context>,
-    find: fn(&Containers) -> Vec<Finding>,
-    well: &'static str,
-) -> BoxFuture<'static, Outcome> {
-    Box::pin(async move {
-        match &*context.once(|| Found::look(&context)).await {
-            Found::Absent => Outcome::skipped(NOT_HERE),
-            // The check that this one builds on says so.
-            Found::Unreadable(_) => Outcome::skipped("registries.conf can't be read"),
-            Found::Here(containers) => Outcome::of(find(containers), well),
-        }
-    })
 }

@@ -2,7 +2,7 @@
 
 use std::{path::Path, sync::Arc};
 
-use super::{Docker, Found, ID, examine};
+use super::{Docker, ID};
 use crate::{
     configure::{Runtime, reading::DOCKER_CONFIG},
     doctor::{
@@ -11,8 +11,8 @@ use crate::{
         runtimes::{
             RUNTIME,
             at::{Relation, parse},
+            found::{Files as _, Found, examine, examine_told, found},
             proxy::proxy_for,
-            told::unless_others_are_told,
         },
     },
 };
@@ -25,7 +25,7 @@ pub(super) const MIRROR: Check = Check {
     title: "Docker is told of the mirror",
     why: "Without it each pull goes straight to the registry, and Shoal has nothing to do here.",
     mend: "Point Docker at Shoal.",
-    probe: |context| Box::pin(told(context)),
+    probe: |context| examine_told(context, mirror),
     ..BASE
 };
 
@@ -83,11 +83,6 @@ pub(super) const STALE: Check = Check {
     probe: |context| Box::pin(stale(context)),
     ..BASE
 };
-
-async fn told(context: Arc<Context>) -> Outcome {
-    let outcome = examine(Arc::clone(&context), mirror, "its files name the mirror").await;
-    unless_others_are_told(&context, outcome).await
-}
 
 fn mirror(docker: &Docker) -> Vec<Finding> {
     let is_broken = docker.hosts.iter().any(|file| file.broken.is_some());
@@ -173,7 +168,7 @@ fn proxy(docker: &Docker) -> Vec<Finding> {
 }
 
 async fn stale(context: Arc<Context>) -> Outcome {
-    let found = context.once(|| Found::look(&context)).await;
+    let found = found::<Docker>(&context).await;
     let Found::Here(docker) = &*found else { return Outcome::skipped("Docker is not on this host") };
     let (Some(engine), Some(address)) = (Engine::of(&context), docker.entry()) else {
         return Outcome::skipped("Docker does not run, or daemon.json names no mirror");

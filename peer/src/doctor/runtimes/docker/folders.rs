@@ -1,6 +1,6 @@
 //! `/etc/docker/certs.d`: whether Docker reads the `hosts.toml` files there, and what they hide.
 
-use super::{Docker, ID, examine};
+use super::{Docker, ID};
 use crate::{
     configure::{
         Runtime,
@@ -8,7 +8,7 @@ use crate::{
     },
     doctor::{
         Check, Finding, Severity,
-        runtimes::{RUNTIME, hosts_faults, hosts_file::HostsFile},
+        runtimes::{RUNTIME, found::examine, hosts_faults, hosts_file::HostsFile},
     },
 };
 

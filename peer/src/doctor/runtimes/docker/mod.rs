@@ -3,14 +3,14 @@
 mod daemon;
 mod folders;
 
-use std::{path::Path, sync::Arc};
+use std::path::Path;
 
-use futures::future::BoxFuture;
 use serde_json::{Map, Value};
 
 use super::{
     RUNTIME,
     at::Relation,
+    found::{Files, Found, found},
     hosts_file::{HostsFile, said},
     site::Site,
     unit,
@@ -54,8 +54,8 @@ const CONFIG: Check = Check {
     mend: "Correct the line that the finding names.",
     probe: |context| {
         Box::pin(async move {
-            match &*context.once(|| Found::look(&context)).await {
-                Found::Absent => Outcome::skipped("Docker is not on this host"),
+            match &*found::<Docker>(&context).await {
+                Found::Absent(reason) => Outcome::skipped(*reason),
                 Found::Unreadable(what) => {
                     let finding = Finding::new(what.clone(), "Correct that, then have Docker look at it.");
                     Outcome::wrong(
@@ -69,16 +69,6 @@ const CONFIG: Check = Check {
     },
     ..RUNTIME
 };
-
-/// What a look at this host finds of Docker.
-pub(in crate::doctor) enum Found {
-    /// It is not here.
-    Absent,
-    /// Its files can't be understood.
-    Unreadable(String),
-    /// All that the checks look at.
-    Here(Box<Docker>),
-}
 
 /// A Docker Engine as its files make it.
 pub(in crate::doctor) struct Docker {
@@ -99,17 +89,23 @@ pub(super) fn is_here(root: &Root) -> bool {
     version::find_program(root, "dockerd").is_some() || root.on_disk(Path::new(DOCKER_CONFIG)).exists()
 }
 
-impl Found {
-    pub(in crate::doctor) async fn look(context: &Context) -> Self {
+impl Files for Docker {
+    const UNREADABLE: &'static str = "Docker's configuration can't be read";
+
+    async fn look(context: &Context) -> Found<Self> {
         let root = context.root();
         if !is_here(root) {
-            return Self::Absent;
+            return Found::Absent("Docker is not on this host");
         }
         let version = version::ask(root, &["dockerd", "docker"]).await;
-        match Docker::load(&Site::of(context), version) {
-            Ok(docker) => Self::Here(Box::new(docker)),
-            Err(error) => Self::Unreadable(said(&error)),
+        match Self::load(&Site::of(context), version) {
+            Ok(docker) => Found::Here(Box::new(docker)),
+            Err(error) => Found::Unreadable(said(&error)),
         }
+    }
+
+    fn is_told(&self) -> bool {
+        self.entry().is_some() || self.hosts.iter().any(|file| file.position_of(self.site.mirror).is_some())
     }
 }
 
@@ -172,25 +168,4 @@ impl Docker {
         let mut files = self.hosts.iter().filter(|file| file.position_of(self.site.mirror).is_some());
         files.next().filter(|_| self.reads_hosts() != Some(false)).map(HostsFile::registry_name)
     }
-
-    /// Whether some file names the mirror, even one that is not read.
-    pub(super) fn is_told(&self) -> bool {
-        self.entry().is_some() || self.hosts.iter().any(|file| file.position_of(self.site.mirror).is_some())
-    }
-}
-
-/// A check that looks at Docker's files and finds what is wrong with them.
-fn examine(
-    context: Arc<Context>,
-    find: fn(&Docker) -> Vec<Finding>,
-    well: &'static str,
-) -> BoxFuture<'static, Outcome> {
-    Box::pin(async move {
-        match &*context.once(|| Found::look(&context)).await {
-            Found::Absent => Outcome::skipped("Docker is not on this host"),
-            // The check that this one builds on says so.
-            Found::Unreadable(_) => Outcome::skipped("Docker's configuration can't be read"),
-            Found::Here(docker) => Outcome::of(find(docker), well),
-        }
-    })
 }
