@@ -30,6 +30,24 @@ fn a_warm_swarm_finishes_near_the_bound() {
     });
 }
 
+/// An offer that is declined costs two messages and brings nothing.
+#[test]
+fn most_offers_are_taken() {
+    let setup = Setup {
+        holders: 1,
+        peers: 16,
+        blobs_bytes: vec![256 * 4 * PIECE_BYTES],
+        piece_bytes: Some(4 * PIECE_BYTES as u32),
+        skips_hashing: true,
+        ..Setup::default()
+    };
+    each_seed(3, &setup, |world| {
+        everyone_completes(world);
+        let messages_per_piece = world.outcome().messages as f64 / (256.0 * 16.0);
+        assert!(messages_per_piece < 5.5, "{messages_per_piece}");
+    });
+}
+
 #[test]
 fn one_peer_and_tiny_blobs() {
     for blob_bytes in [0, 1, PIECE_BYTES - 1, PIECE_BYTES, PIECE_BYTES + 1, 2 * PIECE_BYTES] {

@@ -24,8 +24,7 @@ impl Exchange {
         digest: &Digest,
         named: Option<PieceIndex>,
     ) {
-        let has_room =
-            self.in_flight() < self.agreed_limit(self.piece_time) && self.may_owe_more(&from, digest);
+        let has_room = self.in_flight() < self.room(digest) && self.owed_by(&from) <= self.share(digest);
         let Some(blob) = self.blobs.get(digest) else { return };
         let channel = blob.channel;
         let choice = blob.sessions.get(&from).filter(|session| has_room && session.may_accept(now)).and_then(
@@ -52,18 +51,24 @@ impl Exchange {
         self.blobs.values().map(owed).sum()
     }
 
-    /// True when a neighbour owes us fewer pieces than its share of the slots. Anyone may owe one.
-    fn may_owe_more(&self, node: &NodeId, digest: &Digest) -> bool {
-        let owed = self.owed_by(node);
-        owed == 0 || owed < self.receive_limit(digest)
+    /// Pieces that may be on their way in. Where about as many neighbours send as that, each may send one: with a piece
+    /// from everyone there is nothing to even out, and those who would be declined ask again and again.
+    fn room(&self, digest: &Digest) -> usize {
+        let (agreed, sources) = (self.agreed_limit(self.piece_time), self.sources(digest));
+        if sources <= agreed + self.slots() { agreed.max(sources) } else { agreed }
     }
 
-    /// Pieces that one neighbour may owe us at a time.
-    fn receive_limit(&self, digest: &Digest) -> usize {
-        let sources = self.blobs.get(digest).map_or(1, |blob| {
+    /// One neighbour's share of the pieces that may be on their way in. One more may be agreed on: of the last of its
+    /// share, a part is still in sockets and on the wire when its sender is done with it.
+    fn share(&self, digest: &Digest) -> usize {
+        self.spanned(self.piece_time).div_ceil(self.sources(digest).max(1))
+    }
+
+    /// Neighbours that have anything of the blob.
+    fn sources(&self, digest: &Digest) -> usize {
+        self.blobs.get(digest).map_or(0, |blob| {
             blob.sessions.values().filter(|session| session.is_open() && session.count() > 0).count()
-        });
-        self.spanned(self.piece_time).div_ceil(sources.max(1))
+        })
     }
 
     fn want(&mut self, now: Timestamp, digest: &Digest, from: NodeId, piece: PieceIndex) {

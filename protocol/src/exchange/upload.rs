@@ -88,10 +88,11 @@ impl Exchange {
 
     /// Of two random neighbours that lack something we have, the one with less.
     fn choose_receiver(&mut self, now: Timestamp) -> Option<(Digest, NodeId)> {
-        let mut free: Vec<Receiver> = Vec::new();
+        let (mut lacking, mut free) = (0, Vec::<Receiver>::new());
         for (digest, blob) in &self.blobs {
             let is_near_first = blob.is_first_pass();
-            let ready = blob.sessions.iter().filter(|(_, session)| blob.is_offerable(session, now));
+            let open = blob.sessions.iter().filter(|(_, session)| blob.is_lacking(session));
+            let ready = open.inspect(|_| lacking += 1).filter(|(_, session)| now >= session.offer_after);
             free.extend(ready.map(|(node, session)| Receiver {
                 digest,
                 node,
@@ -99,8 +100,9 @@ impl Exchange {
                 comes_first: is_near_first && session.distance == Distance::Near,
             }));
         }
-        // Transfers that one neighbour may have at a time: more than one only when there are fewer than slots.
-        let limit = self.spanned(self.upload_time).div_ceil(free.len().max(1));
+        // Transfers that one neighbour may have at a time: more than one only when those who lack something, whether
+        // they may be offered something now or not, are fewer than slots. Each of them counts with the same.
+        let limit = self.spanned(self.upload_time).div_ceil(lacking.max(1));
         let busy = self.nodes_with_uploads(limit);
         free.retain(|free| {
             busy.binary_search(&free.node).is_err() && !self.offers.contains_key(&(*free.node, *free.digest))
@@ -244,9 +246,8 @@ impl Exchange {
     /// When the next neighbour may be offered something that it declined before.
     pub(super) fn next_offer(&self, now: Timestamp) -> Option<Timestamp> {
         let paused = self.blobs.values().flat_map(|blob| {
-            let later =
-                blob.sessions.values().filter(|session| session.is_open() && session.offer_after > now);
-            later.filter(|session| blob.can_help(session)).map(|session| session.offer_after)
+            let later = blob.sessions.values().filter(|session| session.offer_after > now);
+            later.filter(|session| blob.is_lacking(session)).map(|session| session.offer_after)
         });
         paused.min()
     }
@@ -259,7 +260,8 @@ impl Blob {
         self.unsent.as_ref().is_some_and(|unsent| unsent.count() > 0)
     }
 
-    fn is_offerable(&self, session: &Session, now: Timestamp) -> bool {
-        now >= session.offer_after && session.is_open() && self.can_help(session)
+    /// True when the neighbour may be offered something, now or after a pause.
+    fn is_lacking(&self, session: &Session) -> bool {
+        session.is_open() && self.can_help(session)
     }
 }
