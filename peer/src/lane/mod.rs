@@ -9,6 +9,7 @@
 //!
 //! [`LaneHeader`]: shoal_protocol::wire::LaneHeader
 
+mod backlog;
 mod error;
 mod gate;
 mod listener;

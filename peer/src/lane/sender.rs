@@ -1,13 +1,19 @@
 //! The end of a lane where pieces are sent.
 
-use std::{fs::File, io, net::SocketAddr, ops::Range, time::Duration};
+use std::{
+    fs::File,
+    io,
+    net::SocketAddr,
+    ops::Range,
+    time::{Duration, Instant},
+};
 
 use shoal_protocol::{identity::NodeId, wire::LaneHeader};
 use tokio::{io::AsyncWriteExt, net::TcpStream, task::spawn_blocking, time::timeout};
 
-use super::{LaneError, LaneOpenError, PieceSource, STALL_TIMEOUT, socket};
+use super::{LaneError, LaneOpenError, PieceSource, STALL_TIMEOUT, backlog::Backlog, socket};
 use crate::{
-    secure::{self, Credentials, LaneStream},
+    secure::{self, Credentials, LaneStream, SecureStream},
     swarm::{AsyncReadWrite, BoxStream, Protocol, SwarmHandle},
 };
 
@@ -24,13 +30,17 @@ pub struct LaneSender {
     buffer: Vec<u8>,
     pub(super) stall_timeout: Duration,
     address: Option<SocketAddr>,
+    /// What the socket of a lane over TCP takes.
+    backlog: Option<Backlog>,
 }
 
 enum Stream {
-    /// Encrypted, by TLS or by the swarm.
-    Secure(BoxStream),
+    /// Encrypted by TLS.
+    Tls(Box<SecureStream<TcpStream>>),
     /// Plain, as both sides agreed.
     Plaintext(TcpStream),
+    /// Encrypted by the swarm.
+    Swarm(BoxStream),
 }
 
 impl LaneSender {
@@ -55,7 +65,7 @@ impl LaneSender {
         match swarm.open(node, Protocol::Lane).await {
             Ok(stream) => {
                 tracing::debug!(%node, ?attempts, "no lane address answers, sending pieces through the swarm");
-                Ok(Self::new(Stream::Secure(stream), None))
+                Ok(Self::new(Stream::Swarm(stream), None))
             }
             Err(fallback) => Err(LaneOpenError { node, attempts, fallback }),
         }
@@ -71,8 +81,9 @@ impl LaneSender {
         matches!(self.stream, Stream::Plaintext(_))
     }
 
-    /// Sends the piece that begins at `offset` in `source`: returns when it is handed to the kernel, or to the swarm. A
-    /// future that is dropped may leave half a piece behind, so the lane has to be dropped with it.
+    /// Sends the piece that begins at `offset` in `source`: returns when all but what leaves within a moment is on its
+    /// way, or handed to the swarm. A future that is dropped may leave half a piece behind, so the lane has to be dropped
+    /// with it.
     ///
     /// # Errors
     /// When the header can't be one, the piece can't be read, the other side stops reading or the connection breaks. The
@@ -89,6 +100,7 @@ impl LaneSender {
         self.buffer.resize(LaneHeader::LEN + CHUNK_BYTES, 0);
         self.buffer[..LaneHeader::LEN].copy_from_slice(&head);
         let range = offset..offset + u64::from(header.len_bytes);
+        let began = Instant::now();
         match source.file(range.clone()) {
             Some(file) if self.is_plaintext() && cfg!(target_os = "linux") => {
                 self.send_file(file, source, range).await?;
@@ -96,7 +108,11 @@ impl LaneSender {
             _ => self.send_read(source, range).await?,
         }
         let flushed = timeout(self.stall_timeout, self.stream.io().flush()).await;
-        Ok(flushed.map_err(|_| LaneError::Stalled(self.stall_timeout))??)
+        flushed.map_err(|_| LaneError::Stalled(self.stall_timeout))??;
+        if let (Some(backlog), Some(socket)) = (&mut self.backlog, self.stream.socket()) {
+            backlog.adjust(socket, header.len_bytes, began.elapsed());
+        }
+        Ok(())
     }
 
     /// Closes the lane, so that the other side sees it end where it should.
@@ -109,7 +125,8 @@ impl LaneSender {
     }
 
     fn new(stream: Stream, address: Option<SocketAddr>) -> Self {
-        Self { stream, buffer: Vec::new(), stall_timeout: STALL_TIMEOUT, address }
+        let backlog = stream.socket().map(Backlog::of_new);
+        Self { stream, buffer: Vec::new(), stall_timeout: STALL_TIMEOUT, address, backlog }
     }
 
     /// Sends the header, which stands in the buffer, and the piece by reading it.
@@ -195,8 +212,18 @@ impl LaneSender {
 impl Stream {
     fn io(&mut self) -> &mut (dyn AsyncReadWrite + Send + Unpin) {
         match self {
-            Self::Secure(stream) => stream,
+            Self::Tls(stream) => stream,
             Self::Plaintext(stream) => stream,
+            Self::Swarm(stream) => stream,
+        }
+    }
+
+    /// Its own connection, which a stream of the swarm does not have.
+    fn socket(&self) -> Option<&TcpStream> {
+        match self {
+            Self::Tls(stream) => Some(stream.get_ref().0),
+            Self::Plaintext(stream) => Some(stream),
+            Self::Swarm(_) => None,
         }
     }
 }
@@ -208,7 +235,7 @@ async fn connect(credentials: &Credentials, node: NodeId, address: SocketAddr) -
     // Each time a chunk is encrypted, it goes to the kernel in one call.
     let secured = secure::connect_lane(stream, credentials, node, CHUNK_BYTES).await;
     Ok(match secured.map_err(io::Error::other)? {
-        LaneStream::Tls(stream) => Stream::Secure(stream),
+        LaneStream::Tls(stream) => Stream::Tls(stream),
         LaneStream::Plaintext(stream) => Stream::Plaintext(stream),
     })
 }
