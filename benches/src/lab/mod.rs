@@ -11,6 +11,7 @@
 
 mod agent;
 mod args;
+mod bursts;
 mod cases;
 mod figures;
 mod hand;

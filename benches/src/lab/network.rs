@@ -16,7 +16,7 @@ use std::{
 
 use serde_json::Value;
 
-use super::needs::Tools;
+use super::{bursts::Bursts, needs::Tools};
 use crate::{rig::RigError, units::Rate};
 
 /// Best possible share of payload in a link's rate: 1448 bytes in each Ethernet frame of 1514.
@@ -63,6 +63,7 @@ pub(super) struct Network {
     prefix: String,
     hosts: Vec<Host>,
     made: Vec<String>,
+    _bursts: Option<Bursts>,
 }
 
 impl Host {
@@ -99,8 +100,9 @@ impl Network {
     pub(super) fn up(tools: &Tools, nodes: u16, links: &Links) -> Result<Self, RigError> {
         let hosts = [Host::Origin, Host::Seed].into_iter().chain((1..=nodes).map(Host::Node)).collect();
         let prefix = format!("{PREFIX}{}", std::process::id());
-        let mut network = Self { tools: tools.clone(), prefix, hosts, made: Vec::new() };
+        let mut network = Self { tools: tools.clone(), prefix, hosts, made: Vec::new(), _bursts: None };
         network.make(links)?;
+        network._bursts = Bursts::on();
         Ok(network)
     }
 
