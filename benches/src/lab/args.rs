@@ -143,6 +143,11 @@ impl LabArgs {
         if self.start == Start::Half { self.nodes / 2 } else { 0 }
     }
 
+    /// Data of all hosts, at the end of a run.
+    pub(super) fn stored_bytes(&self) -> u64 {
+        self.blob.0.saturating_mul(u64::from(self.nodes) + 2)
+    }
+
     /// Time that one copy of the blob takes on a link.
     pub(super) fn copy_s(&self) -> f64 {
         self.blob.0 as f64 / self.rate.0 as f64

@@ -13,7 +13,7 @@ use super::{
     network::{Host, Links, Network},
     progress::Progress,
 };
-use crate::rig::{Blob, REPOSITORY, RigError, blob};
+use crate::rig::{Blob, KeptMemory, REPOSITORY, RigError, blob};
 
 /// Where the origin listens, on its host.
 pub(super) const ORIGIN_PORT: u16 = 5000;
@@ -37,6 +37,7 @@ pub(super) struct Hosts {
     pub(super) blob: Blob,
     calibration: Blob,
     folder: TempDir,
+    _memory: KeptMemory,
 }
 
 impl Hosts {
@@ -45,6 +46,8 @@ impl Hosts {
         let parent = args.folder.clone().unwrap_or_else(std::env::temp_dir);
         let folder = TempDir::with_prefix_in("shoal-lab-", &parent);
         let folder = folder.map_err(RigError::system(format!("make a folder in {}", parent.display())))?;
+        let memory = KeptMemory::keep(args.stored_bytes() * 2);
+        let memory = memory.map_err(RigError::system("keep memory for the nodes' data"))?;
         let blob = blob::random(&folder.path().join("blob"), args.blob.0)?;
         let calibration_bytes = (args.rate.0 as f64 * CALIBRATION_S) as u64;
         let calibration = blob::random(&folder.path().join("calibration"), calibration_bytes)?;
@@ -56,7 +59,7 @@ impl Hosts {
         let nodes = (1..=args.nodes).map(|number| reach(Host::Node(number))).collect::<Result<_, _>>()?;
         origin.serve(&blob, ORIGIN_PORT).await?;
         origin.serve(&calibration, ORIGIN_PORT).await?;
-        Ok(Self { origin, seed, nodes, network, blob, calibration, folder })
+        Ok(Self { origin, seed, nodes, network, blob, calibration, folder, _memory: memory })
     }
 
     /// For the data of what is measured.

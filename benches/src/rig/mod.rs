@@ -4,6 +4,7 @@
 
 pub mod blob;
 mod client;
+mod memory;
 mod metrics;
 mod node;
 mod process;
@@ -16,6 +17,7 @@ use std::{
 };
 
 pub use client::{Client, Got, Page, PullError, page};
+pub use memory::KeptMemory;
 pub use metrics::Metrics;
 pub use node::{NodeFiles, NodePlan, Ports, new_cluster_key, shoal_binary};
 pub use process::{Process, Usage};

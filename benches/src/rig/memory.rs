@@ -1,0 +1,70 @@
+//! Memory that the host of a virtual machine does not take back.
+//!
+//! Many hosts take free memory back from their guests within seconds, in blocks of 2 MiB (the kernel calls it free page
+//! reporting), and bring it again page by page as it is written to. That takes ten times as long as the writing, counts
+//! as processor time of whoever writes, and is not what is measured here. A file in memory that has one page of each
+//! block, and nothing else, leaves what is between free for everyone, in pieces too small to be taken back.
+
+use std::{
+    fs,
+    io::{self, Write},
+    os::fd::OwnedFd,
+};
+
+use rustix::fs::{FallocateFlags, MemfdFlags, fallocate, memfd_create};
+
+const BLOCK_BYTES: u64 = 2 * 1024 * 1024;
+const PAGE_BYTES: u64 = 4096;
+
+/// Free memory that stays this machine's for as long as this lives.
+#[derive(Debug)]
+pub struct KeptMemory {
+    /// One page of each block.
+    _pages: OwnedFd,
+    /// How much is kept.
+    pub kept_bytes: u64,
+}
+
+impl KeptMemory {
+    /// Keeps `wanted_bytes`, or half of what is available if that is less. Takes up to a few seconds for each GiB, as all
+    /// of it is written to once.
+    ///
+    /// # Errors
+    /// When the system does not have what it called available.
+    pub fn keep(wanted_bytes: u64) -> io::Result<Self> {
+        let blocks = wanted_bytes.min(available_bytes() / 2) / BLOCK_BYTES;
+        let mut file = fs::File::from(memfd_create("kept", MemfdFlags::CLOEXEC)?);
+        let zeros = vec![0; BLOCK_BYTES as usize];
+        for _ in 0..blocks {
+            file.write_all(&zeros)?;
+        }
+        for start in (0..blocks).map(|block| block * BLOCK_BYTES) {
+            let hole = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
+            fallocate(&file, hole, start + PAGE_BYTES, BLOCK_BYTES - PAGE_BYTES)?;
+        }
+        Ok(Self { _pages: file.into(), kept_bytes: blocks * BLOCK_BYTES })
+    }
+}
+
+/// Memory that can be had without taking it from anyone, see `MemAvailable` in `proc_meminfo(5)`.
+fn available_bytes() -> u64 {
+    let text = fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"));
+    let kib = line.and_then(|line| line.trim().split(' ').next()?.parse::<u64>().ok());
+    kib.unwrap_or_default() * 1024
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::linux::fs::MetadataExt;
+
+    use super::*;
+
+    #[test]
+    fn one_page_of_each_block_is_held() {
+        let kept = KeptMemory::keep(8 * BLOCK_BYTES + 1).unwrap();
+        let file = fs::File::from(kept._pages);
+        assert_eq!(kept.kept_bytes, 8 * BLOCK_BYTES);
+        assert_eq!(file.metadata().unwrap().st_blocks() * 512, 8 * PAGE_BYTES);
+    }
+}
