@@ -24,7 +24,7 @@ impl Exchange {
         digest: &Digest,
         named: Option<PieceIndex>,
     ) {
-        let has_room = self.in_flight() < self.room(digest) && self.owed_by(&from) <= self.share(digest);
+        let has_room = self.in_flight() < self.room(digest) && self.may_owe_more(&from, digest);
         let Some(blob) = self.blobs.get(digest) else { return };
         let channel = blob.channel;
         let choice = blob.sessions.get(&from).filter(|session| has_room && session.may_accept(now)).and_then(
@@ -58,10 +58,12 @@ impl Exchange {
         if sources <= agreed + self.slots() { agreed.max(sources) } else { agreed }
     }
 
-    /// One neighbour's share of the pieces that may be on their way in. One more may be agreed on: of the last of its
-    /// share, a part is still in sockets and on the wire when its sender is done with it.
-    fn share(&self, digest: &Digest) -> usize {
-        self.spanned(self.piece_time).div_ceil(self.sources(digest).max(1))
+    /// True when a neighbour owes us fewer pieces than its share of the slots; anyone may owe one. Peers let it owe one
+    /// more: of the last, a part is still in a socket when its sender is done with it. A seed does not: what it waits for
+    /// in vain it gets from the origin again.
+    fn may_owe_more(&self, node: &NodeId, digest: &Digest) -> bool {
+        let share = self.spanned(self.piece_time).div_ceil(self.sources(digest).max(1));
+        self.owed_by(node) < share + usize::from(!self.config.is_seed)
     }
 
     /// Neighbours that have anything of the blob.
