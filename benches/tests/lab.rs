@@ -15,6 +15,8 @@ use shoal_benches::record::{Line, Run};
 const WITHIN: Duration = Duration::from_secs(180);
 const BLOB_BYTES: f64 = (4 << 20) as f64;
 const RATE_BYTES_PER_S: f64 = 200e6 / 8.0;
+/// The kernel's switch that a lab turns on for as long as it runs.
+const HYSTERESIS: &str = "/sys/module/sch_htb/parameters/htb_hysteresis";
 
 /// Every lab that starts removes what others left.
 static ONE_LAB_AT_A_TIME: Mutex<()> = Mutex::new(());
@@ -24,9 +26,12 @@ fn every_case_ends_after_its_bound_and_leaves_nothing() {
     let _alone = alone();
     let folder = tempfile::tempdir().unwrap();
     let record = folder.path().join("record.jsonl");
+    let hysteresis = || fs::read_to_string(HYSTERESIS);
+    let before = hysteresis().unwrap_or_else(|_| "0\n".to_owned());
     let (pid, output) = finish(lab(folder.path(), "3", &record));
     assert!(output.status.success(), "{output:?}");
     assert_eq!(namespaces_of(pid), [""; 0]);
+    assert_eq!(hysteresis().unwrap(), before);
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "more than the record is left");
 
     let runs = runs_in(&record);

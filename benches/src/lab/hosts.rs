@@ -46,7 +46,7 @@ impl Hosts {
         let parent = args.folder.clone().unwrap_or_else(std::env::temp_dir);
         let folder = TempDir::with_prefix_in("shoal-lab-", &parent);
         let folder = folder.map_err(RigError::system(format!("make a folder in {}", parent.display())))?;
-        let memory = KeptMemory::keep(args.stored_bytes() * 2);
+        let memory = KeptMemory::keep(args.stored_bytes().saturating_mul(2)).await;
         let memory = memory.map_err(RigError::system("keep memory for the nodes' data"))?;
         let blob = blob::random(&folder.path().join("blob"), args.blob.0)?;
         let calibration_bytes = (args.rate.0 as f64 * CALIBRATION_S) as u64;

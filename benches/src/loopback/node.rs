@@ -34,7 +34,7 @@ pub(super) async fn run(args: CopyArgs) -> Result<(), Failure> {
     let mut session = Session::begin("loopback-node", &args, &args.output)?;
     let folder = tempfile::tempdir_in(&args.folder)?;
     session.say("making the blob");
-    let _memory = KeptMemory::keep(args.bytes.0.saturating_mul(4))?;
+    let _memory = KeptMemory::keep(args.bytes.0.saturating_mul(4)).await?;
     let holder_folder = folder.path().join("holder");
     let key_file = nodes::make_key(folder.path())?;
     let geometry = content::geometry(args.bytes, args.piece)?;

@@ -12,6 +12,7 @@ use std::{
 };
 
 use rustix::fs::{FallocateFlags, MemfdFlags, fallocate, memfd_create};
+use tokio::task::yield_now;
 
 const BLOCK_BYTES: u64 = 2 * 1024 * 1024;
 const PAGE_BYTES: u64 = 4096;
@@ -21,28 +22,27 @@ const PAGE_BYTES: u64 = 4096;
 pub struct KeptMemory {
     /// One page of each block.
     _pages: OwnedFd,
-    /// How much is kept.
-    pub kept_bytes: u64,
 }
 
 impl KeptMemory {
     /// Keeps `wanted_bytes`, or half of what is available if that is less. Takes up to a few seconds for each GiB, as all
-    /// of it is written to once.
+    /// of it is written to once; a future that is dropped before gives all of it back.
     ///
     /// # Errors
     /// When the system does not have what it called available.
-    pub fn keep(wanted_bytes: u64) -> io::Result<Self> {
+    pub async fn keep(wanted_bytes: u64) -> io::Result<Self> {
         let blocks = wanted_bytes.min(available_bytes() / 2) / BLOCK_BYTES;
         let mut file = fs::File::from(memfd_create("kept", MemfdFlags::CLOEXEC)?);
         let zeros = vec![0; BLOCK_BYTES as usize];
         for _ in 0..blocks {
             file.write_all(&zeros)?;
+            yield_now().await;
         }
         for start in (0..blocks).map(|block| block * BLOCK_BYTES) {
             let hole = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
             fallocate(&file, hole, start + PAGE_BYTES, BLOCK_BYTES - PAGE_BYTES)?;
         }
-        Ok(Self { _pages: file.into(), kept_bytes: blocks * BLOCK_BYTES })
+        Ok(Self { _pages: file.into() })
     }
 }
 
@@ -60,11 +60,10 @@ mod tests {
 
     use super::*;
 
-    #[test]
-    fn one_page_of_each_block_is_held() {
-        let kept = KeptMemory::keep(8 * BLOCK_BYTES + 1).unwrap();
-        let file = fs::File::from(kept._pages);
-        assert_eq!(kept.kept_bytes, 8 * BLOCK_BYTES);
-        assert_eq!(file.metadata().unwrap().st_blocks() * 512, 8 * PAGE_BYTES);
+    #[tokio::test]
+    async fn one_page_of_each_block_is_held() {
+        let kept = KeptMemory::keep(8 * BLOCK_BYTES + 1).await.unwrap();
+        let held = fs::File::from(kept._pages).metadata().unwrap();
+        assert_eq!((held.len(), held.st_blocks() * 512), (8 * BLOCK_BYTES, 8 * PAGE_BYTES));
     }
 }
