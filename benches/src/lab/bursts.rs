@@ -34,8 +34,17 @@ impl Bursts {
 
 impl Drop for Bursts {
     fn drop(&mut self) {
-        if let Err(error) = fs::write(SWITCH, self.before.trim()) {
-            eprintln!("lab: {SWITCH} stays 1: {error}");
-        }
+        put_back(&self.before);
+    }
+}
+
+/// Turns off what a lab that was killed left on.
+pub(super) fn off() {
+    put_back("0");
+}
+
+fn put_back(before: &str) {
+    if let Err(error) = fs::write(SWITCH, before.trim()) {
+        eprintln!("lab: {SWITCH} stays 1: {error}");
     }
 }

@@ -9,7 +9,10 @@ use std::{
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::network::{PREFIX, run};
+use super::{
+    bursts,
+    network::{PREFIX, run},
+};
 use crate::rig::RigError;
 
 /// Where `ip` keeps the names of namespaces.
@@ -23,6 +26,7 @@ pub(super) fn remove(ip: &PathBuf, say: impl Fn(&str)) {
             processes += end_processes(ip, namespace);
             ip_netns(ip, "del", namespace).map(drop)
         });
+        bursts::off();
         match removed {
             Ok(()) => say(&format!(
                 "removed {} network namespaces of lab {lab}, which was killed, and ended {processes} processes in them",
