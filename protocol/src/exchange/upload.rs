@@ -91,14 +91,13 @@ impl Exchange {
         let (mut lacking, mut free) = (0, Vec::<Receiver>::new());
         for (digest, blob) in &self.blobs {
             let is_near_first = blob.is_first_pass();
-            let open = blob.sessions.iter().filter(|(_, session)| blob.is_lacking(session));
-            let ready = open.inspect(|_| lacking += 1).filter(|(_, session)| now >= session.offer_after);
-            free.extend(ready.map(|(node, session)| Receiver {
-                digest,
-                node,
-                pieces: session.count(),
-                comes_first: is_near_first && session.distance == Distance::Near,
-            }));
+            for (node, session) in blob.sessions.iter().filter(|(_, session)| blob.is_lacking(session)) {
+                lacking += 1;
+                if now >= session.offer_after {
+                    let comes_first = is_near_first && session.distance == Distance::Near;
+                    free.push(Receiver { digest, node, pieces: session.count(), comes_first });
+                }
+            }
         }
         // Transfers that one neighbour may have at a time: more than one only when those who lack something, whether
         // they may be offered something now or not, are fewer than slots. Each of them counts with the same.
