@@ -20,20 +20,27 @@ pub struct Machine {
 impl Machine {
     /// This machine; what can't be found out is empty.
     pub fn this() -> Self {
-        let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
-        let field = |text: &str, name: &str| {
-            let line = text.lines().find(|line| line.starts_with(name));
-            line.and_then(|line| line.split_once(':')).map(|(_, value)| value.trim().to_owned())
-        };
-        let memory_kib = field(&read("/proc/meminfo"), "MemTotal")
-            .and_then(|value| value.split(' ').next().and_then(|kib| kib.parse::<u64>().ok()));
         Self {
-            processor: field(&read("/proc/cpuinfo"), "model name").unwrap_or_default(),
+            processor: field("/proc/cpuinfo", "model name").unwrap_or_default(),
             cores: std::thread::available_parallelism().map_or(0, usize::from),
-            memory_mib: memory_kib.unwrap_or_default() / 1024,
-            kernel: read("/proc/sys/kernel/osrelease").trim().to_owned(),
+            memory_mib: memory_bytes("MemTotal") / (1024 * 1024),
+            kernel: fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default().trim().to_owned(),
         }
     }
+}
+
+/// A length of memory by its name in `proc_meminfo(5)`; none where the kernel does not tell.
+pub(crate) fn memory_bytes(name: &str) -> u64 {
+    let value = field("/proc/meminfo", name).unwrap_or_default();
+    let kib = value.split(' ').next().and_then(|kib| kib.parse::<u64>().ok());
+    kib.unwrap_or_default() * 1024
+}
+
+/// The first value of that name in one of the kernel's tables.
+fn field(path: &str, name: &str) -> Option<String> {
+    let text = fs::read_to_string(path).ok()?;
+    let (_, value) = text.lines().find(|line| line.starts_with(name))?.split_once(':')?;
+    Some(value.trim().to_owned())
 }
 
 /// Measures how much of all cores was idle. A run on a busy machine says little about links.

@@ -11,6 +11,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 pub(crate) use session::number;
 
+pub(crate) use machine::memory_bytes;
 pub use machine::{Idle, Machine};
 pub use session::{OutputArgs, Session, SessionError};
 pub use spread::{Spread, percentile};

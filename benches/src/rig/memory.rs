@@ -14,6 +14,8 @@ use std::{
 use rustix::fs::{FallocateFlags, MemfdFlags, fallocate, memfd_create};
 use tokio::task::yield_now;
 
+use crate::record::memory_bytes;
+
 const BLOCK_BYTES: u64 = 2 * 1024 * 1024;
 const PAGE_BYTES: u64 = 4096;
 
@@ -31,7 +33,7 @@ impl KeptMemory {
     /// # Errors
     /// When the system does not have what it called available.
     pub async fn keep(wanted_bytes: u64) -> io::Result<Self> {
-        let blocks = wanted_bytes.min(available_bytes() / 2) / BLOCK_BYTES;
+        let blocks = wanted_bytes.min(memory_bytes("MemAvailable") / 2) / BLOCK_BYTES;
         let mut file = fs::File::from(memfd_create("kept", MemfdFlags::CLOEXEC)?);
         let zeros = vec![0; BLOCK_BYTES as usize];
         for _ in 0..blocks {
@@ -44,14 +46,6 @@ impl KeptMemory {
         }
         Ok(Self { _pages: file.into() })
     }
-}
-
-/// Memory that can be had without taking it from anyone, see `MemAvailable` in `proc_meminfo(5)`.
-fn available_bytes() -> u64 {
-    let text = fs::read_to_string("/proc/meminfo").unwrap_or_default();
-    let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"));
-    let kib = line.and_then(|line| line.trim().split(' ').next()?.parse::<u64>().ok());
-    kib.unwrap_or_default() * 1024
 }
 
 #[cfg(test)]
