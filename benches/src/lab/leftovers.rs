@@ -20,13 +20,16 @@ const NAMESPACES: &str = "/run/netns";
 
 /// Removes the namespaces of labs whose process is gone, with whatever still runs in them. Tells in a line for each lab.
 pub(super) fn remove(ip: &PathBuf, say: impl Fn(&str)) {
-    for (lab, namespaces) in orphaned() {
+    let orphaned = orphaned();
+    if !orphaned.is_empty() {
+        bursts::off();
+    }
+    for (lab, namespaces) in orphaned {
         let mut processes = 0;
         let removed = namespaces.iter().try_for_each(|namespace| {
             processes += end_processes(ip, namespace);
             ip_netns(ip, "del", namespace).map(drop)
         });
-        bursts::off();
         match removed {
             Ok(()) => say(&format!(
                 "removed {} network namespaces of lab {lab}, which was killed, and ended {processes} processes in them",

@@ -3,7 +3,8 @@
 //! Every link is shaped in both directions by HTB: on the host's end for what it sends, on the bridge's end for what it
 //! receives. HTB charges a packet what it has on the wire, Ethernet header included, and one that the kernel has not
 //! cut into segments yet as if it had, so segmentation offload (which saves most of the processor's work) does not
-//! change the rate. The bucket holds what a link carries in [`BURST_S`], and an idle link gives away no more than that.
+//! change the rate. The bucket holds what a link carries in [`BURST_S`], and an idle link gives away no more than twice
+//! that: what is in the bucket, and as much on credit (see `bursts`).
 
 use std::{
     fmt::Write as _,
@@ -245,7 +246,7 @@ fn shaping(device: &str, Rate(bytes_per_s): Rate) -> String {
     )
 }
 
-/// What an idle link gives away at most.
+/// What a link's bucket holds.
 pub(super) fn burst_bytes(Rate(bytes_per_s): Rate) -> u64 {
     (bytes_per_s as f64 * BURST_S) as u64 + FRAME_BYTES
 }
