@@ -78,6 +78,8 @@ pub struct Exchange {
     neighbours: BTreeMap<NodeId, Neighbour>,
     /// Pieces on their way out, and since when.
     uploads: BTreeMap<(NodeId, Digest, PieceIndex), Timestamp>,
+    /// The upload that somebody last asked for without an offer.
+    last_pulled: Option<(NodeId, Digest, PieceIndex)>,
     /// Offers that are not answered yet: each holds a slot.
     offers: BTreeMap<(NodeId, Digest), Offered>,
     /// Smoothed time from a want to its piece.
@@ -107,6 +109,7 @@ impl Exchange {
             blobs: BTreeMap::new(),
             neighbours: BTreeMap::new(),
             uploads: BTreeMap::new(),
+            last_pulled: None,
             offers: BTreeMap::new(),
             piece_time: Duration::ZERO,
             upload_time: Duration::ZERO,

@@ -170,9 +170,12 @@ impl Exchange {
                 absent.push(piece);
                 continue;
             }
-            if !offered && !self.has_free_slot(now) {
+            if !offered && !self.may_be_pulled(now) {
                 refused.push(piece);
                 continue;
+            }
+            if !offered {
+                self.last_pulled = Some((from, digest, piece));
             }
             self.upload(now, from, digest, piece, offered);
             offered = false;
@@ -185,6 +188,14 @@ impl Exchange {
             self.send(from, Message::Busy { channel, pieces: refused });
         }
         self.fill_slots(now);
+    }
+
+    /// True when a piece may go to somebody who was not offered one. One at a time may even when all slots are taken:
+    /// whoever pulls has nothing on its way, and a seed that is busy with its first pass offers it nothing for as long
+    /// as that takes.
+    fn may_be_pulled(&self, now: Timestamp) -> bool {
+        let is_under_way = self.last_pulled.is_some_and(|upload| self.uploads.contains_key(&upload));
+        self.has_free_slot(now) || !is_under_way && self.uploads.len() + self.offers.len() < MAX_UPLOADS
     }
 
     fn upload(&mut self, now: Timestamp, to: NodeId, digest: Digest, piece: PieceIndex, was_offered: bool) {
