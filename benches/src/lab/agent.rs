@@ -1,10 +1,11 @@
 //! The lab's hand on a host: a process of this program that runs there, takes orders, and answers each with a line.
 
 use std::{
+    fs::File,
     future,
     io::{self, Write},
     net::SocketAddr,
-    path::PathBuf,
+    path::{Path, PathBuf},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
@@ -13,7 +14,7 @@ use tokio::{sync::watch, task::spawn_blocking};
 
 use crate::{
     cli::Failure,
-    rig::{Client, Origin, blob, page},
+    rig::{Client, Expected, Origin, blob, page},
 };
 
 /// How often a pull tells how far it is.
@@ -29,8 +30,8 @@ pub(super) enum Order {
     Tally,
     /// Get a page.
     Page { url: String },
-    /// Pull a blob.
-    Pull { url: String, digest: String, within_s: f64 },
+    /// Pull what has to be the same as a file.
+    Pull { url: String, file: PathBuf, within_s: f64 },
 }
 
 /// What it answers.
@@ -97,7 +98,7 @@ async fn obey() -> Result<(), Failure> {
             Order::Serve { listen, file, digest } => start(&mut origin, listen, file, &digest).await,
             Order::Tally => Ok(Answer::Served(origin.as_ref().map(Tally::of).unwrap_or_default())),
             Order::Page { url } => fetch(&url).await,
-            Order::Pull { url, digest, within_s } => pull_within(&url, &digest, within_s).await,
+            Order::Pull { url, file, within_s } => pull_within(&url, &file, within_s).await,
         };
         tell(&done.unwrap_or_else(|failure| Answer::Failed { reason: failure.to_string() }))?;
     }
@@ -125,9 +126,9 @@ async fn fetch(url: &str) -> Result<Answer, Failure> {
     Ok(Answer::Page { status: page.status, text: page.text })
 }
 
-async fn pull_within(url: &str, digest: &str, within_s: f64) -> Result<Answer, Failure> {
+async fn pull_within(url: &str, file: &Path, within_s: f64) -> Result<Answer, Failure> {
     let (progress, arriving) = watch::channel(0);
-    let pull = tokio::time::timeout(Duration::from_secs_f64(within_s), pull(url, digest, &progress));
+    let pull = tokio::time::timeout(Duration::from_secs_f64(within_s), pull(url, file, &progress));
     tokio::select! {
         pulled = pull => match pulled {
             Ok(pulled) => Ok(Answer::Pulled(pulled?)),
@@ -137,12 +138,12 @@ async fn pull_within(url: &str, digest: &str, within_s: f64) -> Result<Answer, F
     }
 }
 
-async fn pull(url: &str, digest: &str, progress: &watch::Sender<u64>) -> Result<Pulled, Failure> {
-    let digest = digest.parse()?;
+async fn pull(url: &str, file: &Path, progress: &watch::Sender<u64>) -> Result<Pulled, Failure> {
+    let file = File::open(file).map_err(|error| format!("cannot open {}: {error}", file.display()))?;
     let began_at_s = seconds_now();
     let mut client = Client::connect(url).await?;
     let arrived = |len_bytes| progress.send_modify(|all| *all += len_bytes);
-    let got = client.pull(url, &digest, arrived).await?;
+    let got = client.pull(url, Expected::File(&file), arrived).await?;
     let first_byte_s = got.first_byte.as_secs_f64();
     Ok(Pulled { began_at_s, ended_at_s: seconds_now(), first_byte_s })
 }

@@ -92,8 +92,8 @@ impl Hand {
         within: Duration,
         progress: &Share,
     ) -> Result<Result<Pulled, String>, RigError> {
-        let digest = blob.digest.to_string();
-        self.tell(&Order::Pull { url: url.into(), digest, within_s: within.as_secs_f64() }).await?;
+        let (url, file) = (url.into(), blob.path.clone());
+        self.tell(&Order::Pull { url, file, within_s: within.as_secs_f64() }).await?;
         loop {
             match self.next(within + ANSWER_WITHIN).await? {
                 Answer::Arriving { len_bytes } => progress.reached(len_bytes),

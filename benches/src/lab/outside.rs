@@ -13,7 +13,7 @@ use crate::{
     bound::{Crowd, pieces_of},
     cli::Failure,
     record::{Idle, Run, Session},
-    rig::{Client, PullError},
+    rig::{Client, Expected, PullError},
 };
 
 /// Pulls from all of them at once, as often as was asked for.
@@ -59,7 +59,7 @@ async fn pull_all(args: &LabArgs, number: u32, urls: &[String], digest: &Digest)
 
 async fn pull(url: &str, digest: &Digest, began: Instant) -> Result<(u64, Completion), PullError> {
     let began_s = began.elapsed().as_secs_f64();
-    let got = Client::connect(url).await?.pull(url, digest, |_| {}).await?;
+    let got = Client::connect(url).await?.pull(url, Expected::Digest(digest), |_| {}).await?;
     let (first_byte_s, ended_s) = (got.first_byte.as_secs_f64(), began.elapsed().as_secs_f64());
     Ok((got.len_bytes, Completion { began_s, first_byte_s, ended_s }))
 }

@@ -14,7 +14,7 @@ use std::path::PathBuf;
 use crate::{
     cli::Failure,
     record::{Idle, OutputArgs, Run, Session, percentile},
-    rig::{Blob, Client, shoal_binary, unless_stopped},
+    rig::{Blob, Client, Expected, shoal_binary, unless_stopped},
 };
 use clap::Args;
 use cluster::Cluster;
@@ -104,7 +104,8 @@ impl Times {
     async fn ask(&mut self, thing: Thing, batch: &[Blob], base: String) -> Result<(), Failure> {
         let mut client = Client::connect(&base).await?;
         for made in batch {
-            let got = client.pull(&thing.url(&base, &made.digest), &made.digest, |_| {}).await?;
+            let expected = Expected::Digest(&made.digest);
+            let got = client.pull(&thing.url(&base, &made.digest), expected, |_| {}).await?;
             self.first_byte_ms.push(got.first_byte.as_secs_f64() * 1e3);
             self.last_byte_ms.push(got.last_byte.as_secs_f64() * 1e3);
         }

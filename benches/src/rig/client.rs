@@ -7,19 +7,15 @@ use http::{HeaderValue, Request, Response, StatusCode, Uri, header};
 use http_body_util::{BodyExt, Empty, Limited};
 use hyper::{body::Incoming, client::conn::http1};
 use hyper_util::rt::TokioIo;
-use sha2::{Digest as _, Sha256};
-use shoal_protocol::digest::Digest;
-use tokio::{net::TcpStream, sync::mpsc, task::JoinHandle, time::timeout};
+use tokio::{net::TcpStream, time::timeout};
 use tokio_util::task::AbortOnDropHandle;
+
+use super::check::{Check, Expected};
 
 /// Longest silence that is waited out, before an answer and within one.
 const SILENCE: Duration = Duration::from_secs(120);
 /// Longest page of metrics and the like.
 const MAX_PAGE_BYTES: usize = 8 << 20;
-/// What is shorter is hashed at once: to hand it to another thread takes longer.
-const INLINE_BYTES: u64 = 64 * 1024;
-/// How many chunks may wait for their hash.
-const WAITING_CHUNKS: usize = 64;
 const ACCEPT: &str = "application/vnd.oci.image.manifest.v1+json, */*";
 
 /// A connection to a mirror.
@@ -30,14 +26,14 @@ pub struct Client {
     _connection: AbortOnDropHandle<()>,
 }
 
-/// A body that came and had its digest. Times count from when the request was sent.
+/// A body that came and was the right one. Times count from when the request was sent.
 #[derive(Clone, Copy, Debug)]
 pub struct Got {
     /// Its length.
     pub len_bytes: u64,
     /// When the first byte of the body came.
     pub first_byte: Duration,
-    /// When the last byte had come and the digest was checked.
+    /// When the last byte had come and all of them were checked.
     pub last_byte: Duration,
 }
 
@@ -87,12 +83,20 @@ pub enum PullError {
         status: StatusCode,
     },
     /// Other content.
-    #[error("{url}: {len_bytes} bytes came, and they have another digest")]
-    Digest {
+    #[error("{url}: {len_bytes} bytes came, and they are others than were asked for")]
+    Other {
         /// What was asked for.
         url: String,
         /// How many.
         len_bytes: u64,
+    },
+    /// What it was to be compared with.
+    #[error("{url}: cannot read the file that it has to be the same as: {source}")]
+    File {
+        /// What was asked for.
+        url: String,
+        /// The system's reason.
+        source: std::io::Error,
     },
 }
 
@@ -133,14 +137,14 @@ impl Client {
         Ok(Self { host, sender, _connection: connection })
     }
 
-    /// Gets the content of `url`, tells `arrived` of each length that came, and checks the digest.
+    /// Gets the content of `url`, tells `arrived` of each length that came, and checks that it is what was `expected`.
     ///
     /// # Errors
     /// When the answer is anything else than the whole content.
     pub async fn pull(
         &mut self,
         url: &str,
-        digest: &Digest,
+        expected: Expected<'_>,
         mut arrived: impl FnMut(u64),
     ) -> Result<Got, PullError> {
         let began = Instant::now();
@@ -148,16 +152,17 @@ impl Client {
         if answer.status() != StatusCode::OK {
             return Err(PullError::Status { url: url.into(), status: answer.status() });
         }
-        let mut hash = Hash::for_body(&answer);
+        let mut check = Check::begin(expected, content_length(&answer));
+        let unread = |source| PullError::File { url: url.into(), source };
         let (mut len_bytes, mut first_byte) = (0, None);
         while let Some(chunk) = next_chunk(&mut answer, url).await? {
             first_byte.get_or_insert_with(|| began.elapsed());
             len_bytes += chunk.len() as u64;
             arrived(chunk.len() as u64);
-            hash.update(chunk).await;
+            check.update(chunk).await.map_err(unread)?;
         }
-        if hash.finish().await.as_ref() != Some(digest) {
-            return Err(PullError::Digest { url: url.into(), len_bytes });
+        if !check.finish().await.map_err(unread)? {
+            return Err(PullError::Other { url: url.into(), len_bytes });
         }
         let last_byte = began.elapsed();
         Ok(Got { len_bytes, first_byte: first_byte.unwrap_or(last_byte), last_byte })
@@ -192,6 +197,10 @@ async fn next_chunk(answer: &mut Response<Incoming>, url: &str) -> Result<Option
     }
 }
 
+fn content_length(answer: &Response<Incoming>) -> Option<u64> {
+    answer.headers().get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
 fn parsed(url: &str) -> Result<Uri, PullError> {
     let uri = url.parse::<Uri>().ok();
     let uri = uri.filter(|uri| uri.scheme_str() == Some("http") && uri.host().is_some());
@@ -200,48 +209,4 @@ fn parsed(url: &str) -> Result<Uri, PullError> {
 
 fn broken(url: &str, error: &hyper::Error) -> PullError {
     PullError::Broken { url: url.into(), reason: error.to_string() }
-}
-
-/// Hashes beside the socket, as a runtime does, unless there is little.
-enum Hash {
-    Here(Sha256),
-    Beside { chunks: mpsc::Sender<Bytes>, hashing: JoinHandle<Digest> },
-}
-
-impl Hash {
-    fn for_body(answer: &Response<Incoming>) -> Self {
-        let length = answer.headers().get(header::CONTENT_LENGTH).and_then(|text| text.to_str().ok());
-        let is_short =
-            length.and_then(|text| text.parse::<u64>().ok()).is_some_and(|len| len <= INLINE_BYTES);
-        if is_short {
-            return Self::Here(Sha256::new());
-        }
-        let (chunks, mut waiting) = mpsc::channel::<Bytes>(WAITING_CHUNKS);
-        let hashing = tokio::task::spawn_blocking(move || {
-            let mut hash = Sha256::new();
-            while let Some(chunk) = waiting.blocking_recv() {
-                hash.update(&chunk);
-            }
-            Digest::Sha256(hash.finalize().into())
-        });
-        Self::Beside { chunks, hashing }
-    }
-
-    async fn update(&mut self, chunk: Bytes) {
-        match self {
-            Self::Here(hash) => hash.update(&chunk),
-            // Fails only when the hashing thread is gone, which `finish` sees.
-            Self::Beside { chunks, .. } => drop(chunks.send(chunk).await),
-        }
-    }
-
-    async fn finish(self) -> Option<Digest> {
-        match self {
-            Self::Here(hash) => Some(Digest::Sha256(hash.finalize().into())),
-            Self::Beside { chunks, hashing } => {
-                drop(chunks);
-                hashing.await.ok()
-            }
-        }
-    }
 }

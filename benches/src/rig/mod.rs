@@ -3,6 +3,7 @@
 //! Whatever is started here ends with the value that stands for it, by its id. Every wait has a deadline.
 
 pub mod blob;
+mod check;
 mod client;
 mod memory;
 mod metrics;
@@ -16,6 +17,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+pub use check::Expected;
 pub use client::{Client, Got, Page, PullError, page};
 pub use memory::KeptMemory;
 pub use metrics::Metrics;
