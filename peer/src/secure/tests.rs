@@ -1,7 +1,13 @@
 use std::{io, sync::Arc, time::Duration};
 
+use libp2p_tls::certificate;
 use proptest::prelude::*;
-use rustls::CipherSuite;
+use rustls::{
+    CipherSuite,
+    crypto::ring::sign::any_ecdsa_type,
+    sign::{CertifiedKey, SingleCertAndKey},
+};
+use rustls_pki_types::CertificateDer;
 use shoal_protocol::{
     identity::{NodeId, NodeKey},
     membership::{ClusterKey, Handshake, Side},
@@ -11,7 +17,7 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use super::{Credentials, SecureError, SecureStream, accept, accept_within, connect, proof, tls};
+use super::{Credentials, SecureError, SecureStream, accept, accept_within, connect, identity, proof, tls};
 
 const HELLO_BYTES: usize = 33;
 const PROOF_BYTES: usize = 32;
@@ -251,6 +257,35 @@ async fn what_speaks_libp2p_tls_but_not_shoal_is_refused() {
     let (near, responder) = start_responder(&credentials(2, 9));
     assert!(tls::connect(near, Arc::new(config)).await.is_err());
     assert!(matches!(responder.await.unwrap(), Err(SecureError::Tls(_))));
+}
+
+/// What a node shows, but with the key of `claimed` where its own is.
+fn stolen_certificate(own: &NodeKey, claimed: &NodeId) -> Arc<SingleCertAndKey> {
+    let (certificate, secret) = certificate::generate(&identity::keypair(own).unwrap()).unwrap();
+    let mut bytes = certificate.to_vec();
+    let key = own.node_id().0;
+    let place = bytes.windows(key.len()).position(|window| window == key).unwrap();
+    bytes[place..place + key.len()].copy_from_slice(&claimed.0);
+    let secret = any_ecdsa_type(&secret).unwrap();
+    Arc::new(CertifiedKey::new(vec![CertificateDer::from(bytes)], secret).into())
+}
+
+#[tokio::test]
+async fn a_certificate_with_somebody_elses_key_is_refused() {
+    let (thief, victim) = (NodeKey::from_secret([1; 32]), NodeKey::from_secret([3; 32]).node_id());
+    let stolen = stolen_certificate(&thief, &victim);
+    let (mut client, mut server) = tls::configs(&thief).unwrap();
+    client.client_auth_cert_resolver = Arc::clone(&stolen) as _;
+    server.cert_resolver = stolen;
+
+    let (near, responder) = start_responder(&credentials(2, 9));
+    let _unaware = tls::connect(near, Arc::new(client)).await;
+    assert!(matches!(responder.await.unwrap(), Err(SecureError::Tls(_))));
+
+    let (near, far) = duplex(64 * 1024);
+    let honest = credentials(2, 9);
+    let (connected, _) = tokio::join!(connect(near, &honest, None), tls::accept(far, Arc::new(server)));
+    assert!(matches!(connected, Err(SecureError::Tls(_))));
 }
 
 proptest! {
