@@ -38,6 +38,23 @@ pub struct Check {
     pub probe: Probe,
 }
 
+#[cfg(test)]
+impl Check {
+    /// One that is always well.
+    pub(super) const WELL: Self = Self {
+        id: "well",
+        category: Category::Host,
+        severity: Severity::Failure,
+        depends_on: &[],
+        needs: Needs::Nothing,
+        deadline: QUICK,
+        title: "",
+        why: "",
+        mend: "",
+        probe: |_| Box::pin(async { Outcome::well("fine") }),
+    };
+}
+
 /// Parts of the report, in the order in which they are shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]

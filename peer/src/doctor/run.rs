@@ -121,21 +121,10 @@ mod tests {
     use crate::{
         config::Inputs,
         configure::Root,
-        doctor::{Category, Finding, QUICK, Severity, Situation},
+        doctor::{Finding, Severity, Situation},
     };
 
-    const WELL: Check = Check {
-        id: "well",
-        category: Category::Host,
-        severity: Severity::Failure,
-        depends_on: &[],
-        needs: Needs::Nothing,
-        deadline: QUICK,
-        title: "",
-        why: "",
-        mend: "",
-        probe: |_| Box::pin(async { Outcome::well("fine") }),
-    };
+    const WELL: Check = Check::WELL;
     const WRONG: Check = Check {
         id: "wrong",
         severity: Severity::Warning,

@@ -82,26 +82,19 @@ mod tests {
     use crate::{
         config::Inputs,
         configure::Root,
-        doctor::{Needs, Outcome, QUICK, Severity, Situation, State},
+        doctor::{Outcome, Situation, State},
     };
 
     const HANGS_FOR: Duration = Duration::from_millis(400);
     const HANGS: Check = Check {
         id: "hangs",
-        category: Category::Host,
-        severity: Severity::Failure,
-        depends_on: &[],
-        needs: Needs::Nothing,
-        deadline: QUICK,
-        title: "",
-        why: "",
-        mend: "",
         probe: |_| {
             Box::pin(async {
                 thread::sleep(HANGS_FOR);
                 Outcome::well("at last")
             })
         },
+        ..Check::WELL
     };
 
     /// On the one thread of this runtime.
