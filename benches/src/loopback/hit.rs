@@ -50,7 +50,7 @@ fn measure(args: &HitArgs) -> Result<(), Failure> {
     let data = folder.path().join("node");
     let content = Content::make(&data.join("store"), content::geometry(*bytes, *piece)?)?;
     let key_file = nodes::make_key(folder.path())?;
-    let (node, reached) = nodes::start(&data, &key_file, None)?;
+    let (node, reached) = nodes::start(&data, &key_file, None, false)?;
     let nginx = Nginx::start(&folder.path().join("nginx"), &data.join("store/blobs"))?;
     let shoal = content.paths(|digest, is_manifest| match is_manifest {
         true => client::manifest_path(digest),

@@ -8,6 +8,7 @@ mod args;
 mod bare;
 mod client;
 mod content;
+mod copy;
 mod cpu;
 mod hit;
 mod lane;
@@ -15,10 +16,17 @@ mod nginx;
 mod node;
 mod nodes;
 mod other_side;
+mod receiver;
+mod way;
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use args::CopyArgs;
 
 use crate::cli::Failure;
+
+/// A port of the system's choice.
+const LOCALHOST: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
 /// What to measure.
 #[derive(Debug, clap::Args)]
@@ -31,13 +39,14 @@ pub struct Args {
 enum Command {
     /// One lane, in TLS and in plaintext, against bare copies of the same file: over TLS, over TCP, by sendfile
     Lane(CopyArgs),
-    /// A blob from one node's disk to another's: processor time, and where it goes
+    /// A blob from one node's disk to another's, over lanes in TLS and in plaintext: processor time, beside what a bare
+    /// TLS copy, a hash and a plain write cost
     Node(CopyArgs),
     /// Answers of the mirror from its store against nginx with the same files
     Hit(hit::HitArgs),
     /// The receiving side of `lane`
     #[command(hide = true)]
-    Receive(lane::ReceiveArgs),
+    Receive(receiver::ReceiveArgs),
     /// A node of `node` and `hit`
     #[command(hide = true)]
     RunNode(nodes::RunArgs),
@@ -53,7 +62,7 @@ pub fn run(args: Args) -> Result<(), Failure> {
         Command::Lane(args) => runtime.block_on(lane::run(args)),
         Command::Node(args) => runtime.block_on(node::run(args)),
         Command::Hit(args) => runtime.block_on(hit::run(args)),
-        Command::Receive(args) => runtime.block_on(lane::receive(args)),
+        Command::Receive(args) => runtime.block_on(receiver::receive(args)),
         Command::RunNode(args) => runtime.block_on(nodes::serve(args)),
     }
 }

@@ -8,12 +8,13 @@ use std::{
 };
 
 use sha2::Digest as _;
-use shoal_protocol::identity::NodeKey;
+use shoal_protocol::{geometry::Geometry, identity::NodeKey};
 
 use super::{
     args::CopyArgs,
     client::{self, Client},
     content::{self, StoredBlob},
+    copy::Copied,
     cpu::CpuTime,
     nodes,
 };
@@ -25,6 +26,9 @@ use crate::{
 
 const GB: f64 = 1e9;
 const PLAIN_CHUNK_BYTES: usize = 1024 * 1024;
+/// Memory that is kept for the measurement, in lengths of the blob: the blob, a plain file, the fetched one and what is
+/// hashed come to 3.5, and long writes can use but half of what is kept.
+const KEPT_LENGTHS: u64 = 8;
 /// How often the disk of the fetching node is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 /// Longer than any fetch takes.
@@ -34,45 +38,78 @@ pub(super) async fn run(args: CopyArgs) -> Result<(), Failure> {
     let mut session = Session::begin("loopback-node", &args, &args.output)?;
     let folder = tempfile::tempdir_in(&args.folder)?;
     session.say("making the blob");
-    let _memory = KeptMemory::keep(args.bytes.0.saturating_mul(4)).await?;
-    let holder_folder = folder.path().join("holder");
-    let key_file = nodes::make_key(folder.path())?;
-    let geometry = content::geometry(args.bytes, args.piece)?;
-    let blob = StoredBlob::make(&holder_folder.join("store"), geometry, &NodeKey::from_secret([1; 32]))?;
-    let (holder, reached) = nodes::start(&holder_folder, &key_file, None)?;
+    let _memory = KeptMemory::keep(args.bytes.0.saturating_mul(KEPT_LENGTHS)).await?;
+    let subject = Subject::make(folder.path(), content::geometry(args.bytes, args.piece)?)?;
     for round in 1..=args.runs {
-        let fetcher_folder = folder.path().join("fetcher");
-        let (fetcher, fetching) = nodes::start(&fetcher_folder, &key_file, Some(reached.swarm))?;
-        let plain_write_s = plain_write_s(folder.path(), args.bytes.0)?;
+        let least_s_per_gb = subject.least_s_per_gb().await?;
+        let node = subject.fetch("node", round, false).await?;
+        let cpu_over_least = node.figures["cpu_s_per_gb"] / least_s_per_gb;
+        session
+            .add(node.with("least_cpu_s_per_gb", least_s_per_gb).with("cpu_over_least", cpu_over_least))?;
+        session.add(subject.fetch("plaintext", round, true).await?)?;
+    }
+    session.finish("node")?;
+    Ok(())
+}
+
+/// A blob in the store of one node, from which others fetch it.
+struct Subject<'a> {
+    folder: &'a Path,
+    key_file: PathBuf,
+    blob: StoredBlob,
+}
+
+impl<'a> Subject<'a> {
+    fn make(folder: &'a Path, geometry: Geometry) -> Result<Self, Failure> {
+        let key_file = nodes::make_key(folder)?;
+        let store = folder.join("holder/store");
+        let blob = StoredBlob::make(&store, geometry, &NodeKey::from_secret([1; 32]))?;
+        Ok(Self { folder, key_file, blob })
+    }
+
+    fn len_bytes(&self) -> u64 {
+        self.blob.geometry.blob_bytes()
+    }
+
+    /// Processor time for what no encrypted fetch can do without: a bare TLS copy, SHA-256 and a plain write.
+    async fn least_s_per_gb(&self) -> Result<f64, Failure> {
+        let tls_s = Copied::by_tls(&self.blob.path).await?.cpu_s();
+        let write_s = plain_write_s(self.folder, self.len_bytes())?;
+        Ok((tls_s + write_s) / (self.len_bytes() as f64 / GB) + GB / sha256_bytes_per_s())
+    }
+
+    /// One fetch by a node that has nothing yet.
+    async fn fetch(&self, case: &str, round: u32, plaintext: bool) -> Result<Run, Failure> {
+        let fetcher_folder = self.folder.join("fetcher");
+        let start = |folder: &Path, seed| nodes::start(folder, &self.key_file, seed, plaintext);
+        let (holder, reached) = start(&self.folder.join("holder"), None)?;
+        let (fetcher, fetching) = start(&fetcher_folder, Some(reached.swarm))?;
+        let plain_write_s = plain_write_s(self.folder, self.len_bytes())?;
         let before = (holder.cpu(), fetcher.cpu());
         let began = Instant::now();
         // One byte makes it fetch all; the rest is not read, so that the mirror's work is not measured too.
         let asked = tokio::task::spawn_blocking({
-            let path = client::blob_path(&blob.digest);
+            let path = client::blob_path(&self.blob.digest);
             move || Client::connect(fetching.mirror)?.get(&path, Some("bytes=0-0"))
         });
-        wait_for(&in_store(&fetcher_folder, &blob)).await?;
+        wait_for(&in_store(&fetcher_folder, &self.blob)).await?;
         let elapsed = began.elapsed();
         asked.await??;
         let (sent, received) = (holder.cpu() - before.0, fetcher.cpu() - before.1);
         fetcher.end()?;
+        holder.end()?;
         std::fs::remove_dir_all(&fetcher_folder)?;
-        let gb = args.bytes.0 as f64 / GB;
-        session.add(
-            Run::new("node", round)
-                .with("cpu_s_per_gb", (sent + received).total_s() / gb)
-                .with("holder_user_s_per_gb", sent.user_s / gb)
-                .with("holder_system_s_per_gb", sent.system_s / gb)
-                .with("fetcher_user_s_per_gb", received.user_s / gb)
-                .with("fetcher_system_s_per_gb", received.system_s / gb)
-                .with("bytes_per_s", args.bytes.0 as f64 / elapsed.as_secs_f64())
-                .with("plain_write_s_per_gb", plain_write_s / gb)
-                .with("sha256_bytes_per_s", sha256_bytes_per_s()),
-        )?;
+        let gb = self.len_bytes() as f64 / GB;
+        Ok(Run::new(case, round)
+            .with("cpu_s_per_gb", (sent + received).total_s() / gb)
+            .with("holder_user_s_per_gb", sent.user_s / gb)
+            .with("holder_system_s_per_gb", sent.system_s / gb)
+            .with("fetcher_user_s_per_gb", received.user_s / gb)
+            .with("fetcher_system_s_per_gb", received.system_s / gb)
+            .with("bytes_per_s", self.len_bytes() as f64 / elapsed.as_secs_f64())
+            .with("plain_write_s_per_gb", plain_write_s / gb)
+            .with("sha256_bytes_per_s", sha256_bytes_per_s()))
     }
-    holder.end()?;
-    session.finish("node")?;
-    Ok(())
 }
 
 fn in_store(folder: &Path, blob: &StoredBlob) -> PathBuf {

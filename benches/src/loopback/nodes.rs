@@ -31,6 +31,9 @@ pub(super) struct RunArgs {
     /// Address of the seed; without, it is the seed
     #[arg(long)]
     seed: Option<SocketAddr>,
+    /// Lanes without encryption, where the other node wants that too
+    #[arg(long)]
+    plaintext: bool,
 }
 
 /// Where a node is reached.
@@ -49,11 +52,13 @@ pub(super) fn make_key(folder: &Path) -> Result<PathBuf, Failure> {
     Ok(path)
 }
 
-/// Starts a node with its data in `folder`, a seed unless it is to know one.
+/// Starts a node with its data in `folder`, a seed unless it is to know one; with `plaintext`, its lanes do without
+/// encryption where the other node wants that too.
 pub(super) fn start(
     folder: &Path,
     key_file: &Path,
     seed: Option<SocketAddr>,
+    plaintext: bool,
 ) -> Result<(OtherSide, Reached), Failure> {
     let mut arguments = vec![
         "run-node".into(),
@@ -61,6 +66,7 @@ pub(super) fn start(
         format!("--key-file={}", key_file.display()),
     ];
     arguments.extend(seed.map(|seed| format!("--seed={seed}")));
+    arguments.extend(plaintext.then(|| "--plaintext".into()));
     let mut node = OtherSide::start(&arguments)?;
     let reached = node.hear()?;
     Ok((node, reached))
@@ -93,7 +99,7 @@ fn config(args: RunArgs) -> Result<Config, Failure> {
         cluster_key_file: Some(InputFile(args.key_file)),
         mirror: Mirror { listen, ..Mirror::default() },
         swarm: Swarm { listen, bootstrap, ..Swarm::default() },
-        lane: Lane { listen, ..Lane::default() },
+        lane: Lane { listen, plaintext: args.plaintext, ..Lane::default() },
         admin: Admin { listen },
         registry: vec![registry],
         shutdown: Shutdown { drain: Duration::from_secs(1) },
