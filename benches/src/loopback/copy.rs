@@ -44,7 +44,13 @@ impl Copied {
     /// Copies the file over bare TLS, encrypted as on lanes.
     pub(super) async fn by_tls(path: &Path) -> Result<Self, Failure> {
         let way = Way::Tls;
-        Self::measure(way, &[], async |to| bare::send_tls(path, to, &way.credentials(1)?).await).await
+        let send = async |to| bare::send_tls(path, to, &way.credentials(1)?).await;
+        let copied = Self::measure(way, &[], send).await?;
+        let (sent_bytes, received_bytes) = (path.metadata()?.len(), copied.received.bytes);
+        if received_bytes != sent_bytes {
+            return Err(format!("bare TLS brought {received_bytes} of {sent_bytes} bytes").into());
+        }
+        Ok(copied)
     }
 
     /// Processor time of both sides, in seconds.
