@@ -24,9 +24,10 @@ pub(super) struct Copied {
 }
 
 impl Copied {
-    /// Starts the receiving side, with `more` arguments than the way, and has `send` send to it.
+    /// Starts the receiving side, with `more` arguments than the way, and has `send` send it `len_bytes`.
     pub(super) async fn measure(
         way: Way,
+        len_bytes: u64,
         more: &[String],
         send: impl AsyncFnOnce(SocketAddr) -> Result<(), Failure>,
     ) -> Result<Self, Failure> {
@@ -35,9 +36,13 @@ impl Copied {
         let Listening { address } = receiver.hear()?;
         let (began, before) = (Instant::now(), CpuTime::own());
         send(address).await?;
-        let received = receiver.hear()?;
+        let received: Received = receiver.hear()?;
         let copied = Self { elapsed: began.elapsed(), sender: CpuTime::own() - before, received };
         receiver.end()?;
+        let received_bytes = copied.received.bytes;
+        if received_bytes != len_bytes {
+            return Err(format!("{} brought {received_bytes} of {len_bytes} bytes", way.name()).into());
+        }
         Ok(copied)
     }
 
@@ -45,12 +50,7 @@ impl Copied {
     pub(super) async fn by_tls(path: &Path) -> Result<Self, Failure> {
         let way = Way::Tls;
         let send = async |to| bare::send_tls(path, to, &way.credentials(1)?).await;
-        let copied = Self::measure(way, &[], send).await?;
-        let (sent_bytes, received_bytes) = (path.metadata()?.len(), copied.received.bytes);
-        if received_bytes != sent_bytes {
-            return Err(format!("bare TLS brought {received_bytes} of {sent_bytes} bytes").into());
-        }
-        Ok(copied)
+        Self::measure(way, path.metadata()?.len(), &[], send).await
     }
 
     /// Processor time of both sides, in seconds.

@@ -19,7 +19,7 @@ use shoal_protocol::{
 use tokio::task::spawn_blocking;
 
 use super::{
-    LOCALHOST,
+    GB, LOCALHOST,
     args::CopyArgs,
     bare,
     content::{self, StoredBlob},
@@ -30,8 +30,6 @@ use crate::{
     cli::Failure,
     record::{Run, Session},
 };
-
-const GB: f64 = 1e9;
 
 const WAYS: [Way; 6] = [Way::Tls, Way::Lane, Way::Verified, Way::Tcp, Way::Sendfile, Way::Plaintext];
 
@@ -86,15 +84,14 @@ impl Subject {
     async fn copy(&self, way: Way, round: u32) -> Result<Run, Failure> {
         let verify_by =
             [format!("--chain={}", self.chain_file.display()), format!("--digest={}", self.blob.digest)];
-        let copied = Copied::measure(way, &verify_by, async |to| self.send(way, to).await).await?;
-        let (name, received) = (way.name(), &copied.received);
-        let len_bytes = self.blob.geometry.blob_bytes();
-        let verified = way != Way::Verified || received.good_pieces == self.blob.geometry.piece_count();
-        if received.bytes != len_bytes || !verified {
-            return Err(format!("{name} brought {} of {len_bytes} bytes", received.bytes).into());
+        let (len_bytes, pieces) = (self.blob.geometry.blob_bytes(), self.blob.geometry.piece_count());
+        let copied = Copied::measure(way, len_bytes, &verify_by, async |to| self.send(way, to).await).await?;
+        let received = &copied.received;
+        if way == Way::Verified && received.good_pieces != pieces {
+            return Err(format!("{} of {pieces} pieces were good", received.good_pieces).into());
         }
         let gb = len_bytes as f64 / GB;
-        Ok(Run::new(name, round)
+        Ok(Run::new(way.name(), round)
             .with("bytes_per_s", len_bytes as f64 / copied.elapsed.as_secs_f64())
             .with("sender_cpu_s_per_gb", copied.sender.total_s() / gb)
             .with("sender_system_s_per_gb", copied.sender.system_s / gb)

@@ -25,6 +25,7 @@ use args::CopyArgs;
 
 use crate::cli::Failure;
 
+const GB: f64 = 1e9;
 /// A port of the system's choice.
 const LOCALHOST: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 

@@ -11,6 +11,7 @@ use sha2::Digest as _;
 use shoal_protocol::{geometry::Geometry, identity::NodeKey};
 
 use super::{
+    GB,
     args::CopyArgs,
     client::{self, Client},
     content::{self, StoredBlob},
@@ -24,7 +25,6 @@ use crate::{
     rig::KeptMemory,
 };
 
-const GB: f64 = 1e9;
 const PLAIN_CHUNK_BYTES: usize = 1024 * 1024;
 /// Memory that is kept for the measurement, in lengths of the blob: the blob, a plain file, the fetched one and what is
 /// hashed come to 3.5, and long writes can use but half of what is kept.
@@ -41,11 +41,8 @@ pub(super) async fn run(args: CopyArgs) -> Result<(), Failure> {
     let _memory = KeptMemory::keep(args.bytes.0.saturating_mul(KEPT_LENGTHS)).await?;
     let subject = Subject::make(folder.path(), content::geometry(args.bytes, args.piece)?)?;
     for round in 1..=args.runs {
-        let least_s_per_gb = subject.least_s_per_gb().await?;
-        let node = subject.fetch("node", round, false).await?;
-        let cpu_over_least = node.figures["cpu_s_per_gb"] / least_s_per_gb;
-        session
-            .add(node.with("least_cpu_s_per_gb", least_s_per_gb).with("cpu_over_least", cpu_over_least))?;
+        let tls_s_per_gb = Copied::by_tls(&subject.blob.path).await?.cpu_s() / subject.gb();
+        session.add(beside_least(subject.fetch("node", round, false).await?, tls_s_per_gb))?;
         session.add(subject.fetch("plaintext", round, true).await?)?;
     }
     session.finish("node")?;
@@ -71,11 +68,8 @@ impl<'a> Subject<'a> {
         self.blob.geometry.blob_bytes()
     }
 
-    /// Processor time for what no encrypted fetch can do without: a bare TLS copy, SHA-256 and a plain write.
-    async fn least_s_per_gb(&self) -> Result<f64, Failure> {
-        let tls_s = Copied::by_tls(&self.blob.path).await?.cpu_s();
-        let write_s = plain_write_s(self.folder, self.len_bytes())?;
-        Ok((tls_s + write_s) / (self.len_bytes() as f64 / GB) + GB / sha256_bytes_per_s())
+    fn gb(&self) -> f64 {
+        self.len_bytes() as f64 / GB
     }
 
     /// One fetch by a node that has nothing yet.
@@ -99,7 +93,7 @@ impl<'a> Subject<'a> {
         fetcher.end()?;
         holder.end()?;
         std::fs::remove_dir_all(&fetcher_folder)?;
-        let gb = self.len_bytes() as f64 / GB;
+        let gb = self.gb();
         Ok(Run::new(case, round)
             .with("cpu_s_per_gb", (sent + received).total_s() / gb)
             .with("holder_user_s_per_gb", sent.user_s / gb)
@@ -110,6 +104,14 @@ impl<'a> Subject<'a> {
             .with("plain_write_s_per_gb", plain_write_s / gb)
             .with("sha256_bytes_per_s", sha256_bytes_per_s()))
     }
+}
+
+/// A fetch, and what no encrypted one can do without: a bare TLS copy, SHA-256 and a plain write.
+fn beside_least(fetch: Run, tls_s_per_gb: f64) -> Run {
+    let figures = &fetch.figures;
+    let least_s_per_gb = tls_s_per_gb + figures["plain_write_s_per_gb"] + GB / figures["sha256_bytes_per_s"];
+    let cpu_over_least = figures["cpu_s_per_gb"] / least_s_per_gb;
+    fetch.with("least_cpu_s_per_gb", least_s_per_gb).with("cpu_over_least", cpu_over_least)
 }
 
 fn in_store(folder: &Path, blob: &StoredBlob) -> PathBuf {
